@@ -1,0 +1,171 @@
+"""What can go wrong, as one tree: a class for each decision that a caller can make.
+
+::
+
+    PremRunnerError
+    ├── SettingsInvalid          every wrong setting at once; the program does not start
+    ├── InvalidRequest           the caller's input is wrong; names the parameter
+    │   └── ContextLengthExceeded  the prompt is longer than the model can read
+    ├── NotFound                 nothing has that id
+    │   ├── ModelNotFound
+    │   └── TraceNotFound
+    ├── Unauthorized             no token, or a wrong one
+    ├── Forbidden                known, but not allowed (another site's form, say)
+    ├── TooManyAttempts          slow down; says for how long
+    ├── Overloaded               every place is taken and the queue is full; says when to come back
+    ├── Cancelled                the caller left or pressed stop
+    ├── StorageFailed            disk full, read-only or damaged
+    └── EngineError              the neighbour that runs models
+        ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
+        ├── EngineRefused        it answered with an error status
+        ├── EngineLost           it went away in the middle
+        └── EngineBroken         its answer makes no sense, or ended before its end
+
+Messages say what happened, to which thing, and what to do. None holds a secret or a path of the server.
+"""
+
+from collections.abc import Sequence
+
+
+class PremRunnerError(Exception):
+    """Anything PremRunner reports on purpose; its text is fit for a user's eyes."""
+
+    @property
+    def message(self) -> str:
+        """The sentence that a user reads."""
+        return str(self)
+
+
+class SettingsInvalid(PremRunnerError):
+    """Settings that cannot be used, all of them at once.
+
+    Attributes:
+        problems: One sentence a setting, each starting with the setting's name.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidRequest(PremRunnerError):
+    """The caller's input is wrong and sending it again will not help.
+
+    Attributes:
+        param: The offending parameter, as the caller spelled it, if one can be named.
+        code: OpenAI's short code for the fault, if it has one.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt is longer than the model's context."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="messages", code="context_length_exceeded")
+
+
+class NotFound(PremRunnerError):
+    """Nothing here has that id."""
+
+
+class ModelNotFound(NotFound):
+    """No model answers to that name, alias or id.
+
+    Attributes:
+        model_name: What the caller asked for.
+    """
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__(f"The model '{model_name}' does not exist. GET /v1/models lists the ones that do.")
+        self.model_name = model_name
+
+
+class TraceNotFound(NotFound):
+    """No trace has that id."""
+
+    def __init__(self) -> None:
+        super().__init__("Trace not found")
+
+
+class Unauthorized(PremRunnerError):
+    """No token was given, or a wrong one."""
+
+
+class Forbidden(PremRunnerError):
+    """The caller is known, but may not do this."""
+
+
+class TooManyAttempts(PremRunnerError):
+    """The caller must slow down.
+
+    Attributes:
+        retry_after_seconds: How long to wait.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Overloaded(PremRunnerError):
+    """Every place is taken and the queue before it is full.
+
+    Attributes:
+        retry_after_seconds: When a place is likely to be free.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Cancelled(PremRunnerError):
+    """The caller left, or asked to stop."""
+
+    def __init__(self, message: str = "The request was cancelled.") -> None:
+        super().__init__(message)
+
+
+class StorageFailed(PremRunnerError):
+    """The disk or the database would not take it."""
+
+
+class EngineError(PremRunnerError):
+    """The engine (Ollama or the built-in one) could not do what was asked."""
+
+
+class EngineNotReady(EngineError):
+    """The engine does not answer yet, or something else answers in its place.
+
+    Attributes:
+        retry_after_seconds: When asking again makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EngineRefused(EngineError):
+    """The engine answered with an error.
+
+    Attributes:
+        status: The engine's HTTP status; 0 when the error came inside a stream, whose status was 200 already.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EngineLost(EngineError):
+    """The connection to the engine ended in the middle of an answer."""
+
+
+class EngineBroken(EngineError):
+    """The engine's answer cannot be understood, or stopped before its end."""
