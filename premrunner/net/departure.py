@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 # A client that leaves shall free its engine slot within 0.2 s; looking costs about 2 µs a socket.
 LOOK_EVERY_SECONDS = 0.1
@@ -80,6 +80,6 @@ class DepartureWatch:
                     return
                 watched = list(self._watched.items())
             for key, (connection, on_departure) in watched:
-                if has_left(connection) and self._watched.pop(key, None):
-                    with suppress(OSError):
-                        on_departure()
+                if has_left(connection) and key in self._watched:
+                    self._watched.pop(key, None)
+                    on_departure()

@@ -9,7 +9,7 @@ import http.client
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
@@ -22,7 +22,7 @@ READ_BYTES = 64 * 1024
 class Readable(Protocol):
     """A body that is sent as it is read: an open file or a part of one."""
 
-    def read(self, size: int, /) -> bytes:
+    def read(self, size: int = ..., /) -> bytes:
         """Return up to ``size`` bytes, none at the end."""
 
 
@@ -52,7 +52,10 @@ class HttpReply:
     """An answer whose body is read as it arrives; close it, or use it in a ``with`` block."""
 
     def __init__(
-        self, pool: "HttpPool", connection: http.client.HTTPConnection, response: http.client.HTTPResponse,
+        self,
+        pool: "HttpPool",
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
         cancellation: Cancellation,
     ) -> None:
         self._pool = pool
@@ -61,7 +64,7 @@ class HttpReply:
         self._cancellation = cancellation
         self._is_open = True
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = response.headers
 
     def read(self) -> bytes:
         """Return the rest of the body and close."""
@@ -70,7 +73,7 @@ class HttpReply:
         finally:
             self.close()
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Yield the body's bytes as they arrive, never waiting to fill a block; closes at the end."""
         try:
             while data := self._response.read1(READ_BYTES):
@@ -94,7 +97,9 @@ class HttpReply:
     def __enter__(self) -> "HttpReply":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -148,8 +153,7 @@ class HttpPool:
         try:
             if connection.sock is None:
                 connection.timeout = self._connect_timeout_seconds
-                connection.connect()
-                connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.connect()  # Sets TCP_NODELAY.
             connection.sock.settimeout(timeout_seconds)
             cancellation.attach(connection.sock)
             connection.request(method, path, body=body, headers=dict(headers or {}))

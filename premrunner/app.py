@@ -1,0 +1,116 @@
+"""Build the application: settings in, one wired Flask app out. The only place that wires."""
+
+import logging
+import sys
+from datetime import timedelta
+from functools import partial
+
+from flask import Flask
+
+from premrunner.config import Settings, load_settings
+from premrunner.domain.admission import Admission
+from premrunner.domain.attempts import Attempts
+from premrunner.domain.catalog import Catalog
+from premrunner.domain.chat import ChatService
+from premrunner.domain.engine_health import EngineHealth
+from premrunner.domain.history import ChatHistory
+from premrunner.domain.tracing import Tracing
+from premrunner.engine.client import EngineClient
+from premrunner.engine.link import EngineLink
+from premrunner.extensions import csrf, db, migrate
+from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
+from premrunner.storage.message_store import MessageStore
+from premrunner.storage.migration import SCRIPTS
+from premrunner.storage.model_store import ModelStore
+from premrunner.storage.paths import DataPaths
+from premrunner.storage.trace_store import TraceStore
+from premrunner.storage.trace_writer import TraceWriter
+from premrunner.web import auth, caller, errors, simple_chat, status, traces, v1_chat, v1_models
+from premrunner.web.services import Services
+
+SESSION_DAYS = 30
+OPENAI_PREFIXES = ("/v1", "/api/v1")
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application.
+
+    Args:
+        settings: What it shall be like; from the environment when not given.
+
+    Raises:
+        SettingsInvalid: The environment's settings cannot be used.
+        StorageFailed: DATA_PATH cannot be written.
+    """
+    settings = settings or load_settings()
+    paths = DataPaths(settings.data_path)
+    paths.prepare()
+    app = Flask("premrunner.web")
+    _configure(app, settings, paths)
+    _log(settings.log_level)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(SCRIPTS))
+    csrf.init_app(app)
+    app.extensions["premrunner"] = _wire(app, settings, paths)
+    _register(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
+    app.config.update(
+        SECRET_KEY=paths.secret(paths.session_key),
+        SESSION_COOKIE_NAME="premrunner_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=SESSION_DAYS),
+        MAX_CONTENT_LENGTH=settings.max_request_bytes,
+        SQLALCHEMY_DATABASE_URI=database_url(settings.database_url, paths.database),
+        SQLALCHEMY_ENGINE_OPTIONS=POOL_OPTIONS,
+        # The guard of auth.py calls it, for those who come with a session.
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        # A proxy that serves us under TLS changes the referrer's scheme; the token alone decides.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # The default provider has it.
+
+
+def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
+    with app.app_context():
+        database = Database(tune(db.engine))
+    link = EngineLink(paths.run)
+    engine = EngineClient(link.pool)
+    catalog = Catalog(engine, ModelStore(database))
+    writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]))
+    tracing = Tracing(writer, TraceStore(database))
+    admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
+    return Services(
+        token=settings.auth_token or paths.secret(paths.token),
+        attempts=Attempts(),
+        engine=EngineHealth(link, catalog),
+        catalog=catalog,
+        chat=ChatService(engine, catalog, admission, tracing),
+        history=ChatHistory(MessageStore(database)),
+        tracing=tracing,
+    )
+
+
+def _register(app: Flask) -> None:
+    caller.register_request_ids(app)
+    errors.register_errors(app)
+    auth.register_auth(app)
+    for prefix in OPENAI_PREFIXES:
+        for blueprint in (v1_chat.bp, v1_models.bp):
+            app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
+    app.register_blueprint(traces.bp, url_prefix="/v1")
+    app.register_blueprint(simple_chat.bp)
+    app.register_blueprint(status.bp)
+
+
+def _log(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("premrunner")
+    logger.handlers = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

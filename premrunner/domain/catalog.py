@@ -1,0 +1,134 @@
+"""Which models there are, ours and the engine's own, and what a name that a caller uses means."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from premrunner.engine.client import EngineClient
+from premrunner.errors import EngineError, ModelNotFound
+from premrunner.records import EngineModel, LoadedModel, ModelRecord
+from premrunner.storage.model_store import ModelStore
+
+# A chat must not pay for a list, and a model deleted behind our back is reported by the engine all the same.
+FRESH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class CatalogModel:
+    """A model as callers see it.
+
+    Attributes:
+        name: What people call it: its owner's name, or the engine's.
+        model_id: What programs call it by: our alias, or the engine's name.
+        engine_name: The engine's name with its tag.
+        engine_model: What the engine says of it; None when the engine does not have it.
+        record: Our row; None for a model that the engine had without us.
+    """
+
+    name: str
+    model_id: str
+    engine_name: str
+    engine_model: EngineModel | None
+    record: ModelRecord | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be called."""
+        return self.engine_model is not None
+
+
+class Catalog:
+    """The list of models, and the meaning of names."""
+
+    def __init__(self, engine: EngineClient, models: ModelStore) -> None:
+        self._engine = engine
+        self._models = models
+        self._cached: Sequence[CatalogModel] = ()
+        self._cached_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def all(self) -> Sequence[CatalogModel]:
+        """Return every model: ours first, then the engine's others.
+
+        Raises:
+            EngineError: The engine does not answer.
+        """
+        with self._lock:
+            if time.monotonic() - self._cached_at > FRESH_SECONDS:
+                self._cached = _merge(self._engine.models(), self._models.all())
+                self._cached_at = time.monotonic()
+            return self._cached
+
+    def known(self) -> Sequence[CatalogModel]:
+        """Return what is known also while the engine does not answer: then ours alone, none of them ready."""
+        try:
+            return self.all()
+        except EngineError:
+            return _merge((), self._models.all())
+
+    def forget(self) -> None:
+        """Ask the engine again at the next call, because something has changed."""
+        self._cached_at = float("-inf")
+
+    def resolve(self, wanted: str) -> CatalogModel:
+        """Return the model that a caller means by an alias, an id of ours, or the engine's name.
+
+        Raises:
+            ModelNotFound: There is none.
+            EngineError: The engine does not answer.
+        """
+        found = _find(self.all(), wanted)
+        if found is None:
+            self.forget()  # It may have come this very second.
+            found = _find(self.all(), wanted)
+        if found is None:
+            raise ModelNotFound(wanted)
+        return found
+
+    def ours(self, model_id: str) -> CatalogModel:
+        """Return one of the models that PremRunner brought in, by its id.
+
+        Raises:
+            ModelNotFound: None of them has it.
+        """
+        for model in self.known():
+            if model.record and model.record.id == model_id:
+                return model
+        raise ModelNotFound(model_id)
+
+    def default(self) -> CatalogModel | None:
+        """Return the model for a caller who names none: the newest of ours, else of the engine's."""
+        return next((model for model in self.all() if model.is_ready), None)
+
+    def loaded(self) -> Sequence[LoadedModel]:
+        """Return the models in the engine's memory."""
+        return self._engine.loaded()
+
+
+def tagged(name: str) -> str:
+    """Return an engine name as the engine lists it: lower case for comparison, with its tag."""
+    folded = name.lower()
+    return folded if ":" in folded.rsplit("/", 1)[-1] else f"{folded}:latest"
+
+
+def _find(models: Sequence[CatalogModel], wanted: str) -> CatalogModel | None:
+    by_name = tagged(wanted)
+    for model in models:
+        if model.is_ready and (tagged(model.engine_name) == by_name or (model.record and model.record.id == wanted)):
+            return model
+    return None
+
+
+def _merge(engine_models: Sequence[EngineModel], records: Sequence[ModelRecord]) -> Sequence[CatalogModel]:
+    there = {tagged(model.name): model for model in engine_models}
+    ours = [
+        CatalogModel(record.name, record.alias, record.alias, there.pop(tagged(record.alias), None), record)
+        for record in records
+    ]
+    others = [
+        CatalogModel(model.name, model.name.removesuffix(":latest"), model.name, model, None)
+        for model in engine_models
+        if tagged(model.name) in there
+    ]
+    return [*ours, *others]

@@ -1,0 +1,214 @@
+"""One chat: find the model, wait for a place, ask the engine, and record the call whichever way it ends."""
+
+import logging
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from premrunner.domain.admission import Admission, Ticket
+from premrunner.domain.catalog import Catalog
+from premrunner.domain.tracing import Tracing
+from premrunner.engine.client import EngineClient
+from premrunner.errors import Cancelled, PremRunnerError
+from premrunner.net.http import Cancellation
+from premrunner.records import Caller, ChatChunk, ChatRequest, Json, TraceFinished, TraceStatus, Usage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """What a caller asks for.
+
+    Attributes:
+        request: For the engine; its ``model`` is the name the caller used.
+        sent_messages: The messages as they came, for the trace.
+        parameters: The other fields as they came, for the trace.
+        ignored: Names of the fields that have no effect.
+        is_stream: Whether the answer is streamed.
+    """
+
+    request: ChatRequest
+    sent_messages: Json
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    ignored: Sequence[str] = ()
+    is_stream: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """What has been said so far."""
+
+    content: list[str] = field(default_factory=list)
+    thinking: list[str] = field(default_factory=list)
+    tool_calls: list[Mapping[str, Json]] = field(default_factory=list)
+    logprobs: list[Mapping[str, Json]] = field(default_factory=list)
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+    def add(self, chunk: ChatChunk) -> None:
+        """Take in the next chunk."""
+        if chunk.content:
+            self.content.append(chunk.content)
+        if chunk.thinking:
+            self.thinking.append(chunk.thinking)
+        self.tool_calls.extend(chunk.tool_calls)
+        self.logprobs.extend(chunk.logprobs)
+        if chunk.finish_reason is not None:
+            self.finish_reason = chunk.finish_reason
+            self.usage = chunk.usage or self.usage
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        return "".join(self.content)
+
+    @property
+    def thought(self) -> str:
+        """The reasoning before it."""
+        return "".join(self.thinking)
+
+
+class ChatRun:
+    """One call under way: iterate ``chunks``, and ``close`` it in every case.
+
+    ``cancel`` may come from another thread at any moment; ``close`` may come twice.
+
+    Attributes:
+        id: The request's id, which is the trace's.
+        model_id: What the answer calls the model: the name that the caller used.
+        answer: What has been said so far.
+    """
+
+    def __init__(self, service: "ChatService", call: ChatCall, caller: Caller) -> None:
+        self.id = caller.request_id
+        self.model_id = call.request.model
+        self.answer = Answer()
+        self.ttft_ms: float | None = None
+        self._service = service
+        self._call = call
+        self._caller = caller
+        self._ticket = Ticket()
+        self._cancellation = Cancellation()
+        self._started_at = time.perf_counter()
+        self._queued_ms = 0.0
+        self._failure: BaseException | None = None
+        self._is_closed = False
+        self._closing = threading.Lock()
+
+    def cancel(self) -> None:
+        """Stop: the engine at once, the queue if it still waits there."""
+        self._cancellation.cancel()
+        self._ticket.cancel()
+
+    def chunks(self) -> Generator[ChatChunk, None, None]:
+        """Yield the answer as it comes; the last chunk has a ``finish_reason``.
+
+        Raises:
+            PremRunnerError: What went wrong, before the first chunk or after any.
+        """
+        self._service.tracing.begin(self._call, self._caller)
+        try:
+            yield from self._ask()
+        except BaseException as failure:
+            self._failure = failure
+            raise
+        finally:
+            self.close()
+
+    def _ask(self) -> Generator[ChatChunk, None, None]:
+        model = self._service.catalog.resolve(self._call.request.model)
+        self._wait_for_place(model.engine_name)
+        try:
+            request = replace(self._call.request, model=model.engine_name)
+            with closing(self._service.engine.chat(request, self._cancellation)) as chunks:
+                for chunk in chunks:
+                    self._take(chunk)
+                    yield chunk
+        finally:
+            self._service.admission.leave(model.engine_name)
+
+    def _wait_for_place(self, engine_name: str) -> None:
+        begun = time.perf_counter()
+        self._service.admission.enter(engine_name, self._ticket)
+        self._queued_ms = (time.perf_counter() - begun) * 1000
+
+    def _take(self, chunk: ChatChunk) -> None:
+        if self.ttft_ms is None and (chunk.content or chunk.thinking or chunk.tool_calls):
+            self.ttft_ms = self.elapsed_ms
+        self.answer.add(chunk)
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the request arrived."""
+        return (time.perf_counter() - self._started_at) * 1000
+
+    def close(self) -> None:
+        """Stop the engine if it still talks, and record how the call ended."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        status = self._status()
+        if status != "ok":
+            self.cancel()
+        self._service.tracing.finish(self._finished(status))
+        logger.info(
+            "Chat ended.", extra={"request_id": self.id, "status": status, "duration_ms": round(self.elapsed_ms)}
+        )
+
+    def _status(self) -> TraceStatus:
+        if self.answer.finish_reason is not None:
+            return "ok"
+        if self._failure is None or isinstance(self._failure, Cancelled | GeneratorExit):
+            return "cancelled"
+        return "error"
+
+    def _finished(self, status: TraceStatus) -> TraceFinished:
+        answer, failure = self.answer, self._failure
+        error = None
+        if status == "error":
+            error = (
+                failure.message if isinstance(failure, PremRunnerError) else "PremRunner made a mistake; see the log."
+            )
+        return TraceFinished(
+            id=self.id,
+            status=status,
+            output=answer.text,
+            thinking=answer.thought,
+            tool_calls=orjson.dumps(answer.tool_calls).decode() if answer.tool_calls else "",
+            finish_reason=answer.finish_reason,
+            error=error,
+            usage=answer.usage,
+            duration_ms=self.elapsed_ms,
+            ttft_ms=self.ttft_ms,
+            queued_ms=self._queued_ms,
+        )
+
+
+class ChatService:
+    """Answers chats."""
+
+    def __init__(self, engine: EngineClient, catalog: Catalog, admission: Admission, tracing: Tracing) -> None:
+        self.engine = engine
+        self.catalog = catalog
+        self.admission = admission
+        self.tracing = tracing
+
+    def open(self, call: ChatCall, caller: Caller) -> ChatRun:
+        """Return a call that begins when its first chunk is asked for."""
+        return ChatRun(self, call, caller)
+
+    def complete(self, run: ChatRun) -> Answer:
+        """Run a call to its end and return the whole answer.
+
+        Raises:
+            PremRunnerError: What went wrong.
+        """
+        for _ in run.chunks():
+            pass
+        return run.answer

@@ -1,0 +1,115 @@
+"""Every path below DATA_PATH, built in this one place."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from premrunner.errors import StorageFailed
+
+# Only the user who runs PremRunner may read what is in the data folder.
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """The data folder.
+
+    Attributes:
+        root: DATA_PATH, absolute.
+    """
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database."""
+        return self.root / "premrunner.db"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database made before it was upgraded."""
+        return self.root / "backups"
+
+    @property
+    def token(self) -> Path:
+        """The access token, when AUTH_TOKEN does not give one."""
+        return self.root / "token"
+
+    @property
+    def session_key(self) -> Path:
+        """The key that signs session cookies."""
+        return self.root / "session.key"
+
+    @property
+    def run(self) -> Path:
+        """Locks and the published state of running processes."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of the processes we start."""
+        return self.root / "logs"
+
+    @property
+    def engine(self) -> Path:
+        """An Ollama that we installed, and the models of engines that we start."""
+        return self.root / "engine"
+
+    @property
+    def builtin_store(self) -> Path:
+        """The built-in engine's blobs and manifests."""
+        return self.engine / "builtin"
+
+    @property
+    def downloads(self) -> Path:
+        """Files being fetched; an interrupted one is resumed."""
+        return self.root / "downloads"
+
+    def prepare(self) -> None:
+        """Create the folders.
+
+        Raises:
+            StorageFailed: The folder cannot be written.
+        """
+        try:
+            for folder in (self.root, self.backups, self.run, self.logs, self.engine, self.downloads):
+                folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            probe = self.run / f"writable-{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StorageFailed(
+                f"DATA_PATH cannot be written: {error.strerror}. Choose another or make room."
+            ) from error
+
+    def secret(self, path: Path) -> str:
+        """Return the secret in a file, making one at the first call.
+
+        Two processes that come at the same time get the same secret: each writes its own, and the first link wins.
+
+        Raises:
+            StorageFailed: The file can be neither read nor written.
+        """
+        draft = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
+        try:
+            if not path.exists():
+                self._write_private(draft, secrets.token_urlsafe(32))
+                try:
+                    os.link(draft, path)
+                except FileExistsError:
+                    pass
+                finally:
+                    draft.unlink()
+            return path.read_text().strip()
+        except OSError as error:
+            raise StorageFailed(f"DATA_PATH cannot keep its secrets: {error.strerror}.") from error
+
+    @staticmethod
+    def _write_private(path: Path, text: str) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,94 @@
+"""The tables. ``messages``, ``models`` and ``traces`` keep the columns of the original PremRunner and add to them."""
+
+from datetime import datetime, timezone
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Float, Index, Integer, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from premrunner.extensions import Table
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: stored as UTC without zone (SQLite knows none), given back with it."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store as naive UTC."""
+        return None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back as aware UTC."""
+        return None if value is None else value.replace(tzinfo=timezone.utc)
+
+
+class ModelRow(Table):
+    """A model that PremRunner brought in."""
+
+    __tablename__ = "models"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    alias: Mapped[str] = mapped_column(String(350), unique=True)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    downloaded: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MessageRow(Table):
+    """A message of the simple chat history."""
+
+    __tablename__ = "messages"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    content: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(20))
+    model: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TraceRow(Table):
+    """One call. Ids sort by time, so newest-first pages need the primary key alone."""
+
+    __tablename__ = "traces"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    input: Mapped[str] = mapped_column(Text)
+    output: Mapped[str] = mapped_column(Text, default="")
+    model: Mapped[str] = mapped_column(Text)
+    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    completion_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    total_tokens: Mapped[int] = mapped_column(Integer, default=0)
+    duration: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    status: Mapped[str] = mapped_column(String(20), default="ok")
+    endpoint: Mapped[str] = mapped_column(String(200), default="")
+    is_stream: Mapped[bool] = mapped_column(default=False)
+    thinking: Mapped[str] = mapped_column(Text, default="")
+    tool_calls: Mapped[str] = mapped_column(Text, default="")
+    finish_reason: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[str | None] = mapped_column(Text)
+    parameters: Mapped[str] = mapped_column(Text, default="{}")
+    ignored: Mapped[str] = mapped_column(Text, default="[]")
+    client: Mapped[str] = mapped_column(Text, default="")
+    key_name: Mapped[str] = mapped_column(Text, default="")
+    ttft_ms: Mapped[float | None] = mapped_column(Float)
+    queued_ms: Mapped[float] = mapped_column(Float, default=0.0)
+    load_ms: Mapped[float] = mapped_column(Float, default=0.0)
+    prefill_ms: Mapped[float] = mapped_column(Float, default=0.0)
+    decode_ms: Mapped[float] = mapped_column(Float, default=0.0)
+    tokens_per_second: Mapped[float | None] = mapped_column(Float)
+    writer: Mapped[str] = mapped_column(String(300), default="")
+
+    # Few rows run at a time; this finds those that a dead process left.
+    __table_args__ = (
+        Index(
+            "ix_traces_running",
+            "writer",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+    )

@@ -1,0 +1,89 @@
+"""Who may come in: programs with the bearer token, browsers with a session that the token opened."""
+
+import hashlib
+import hmac
+import re
+
+from flask import Flask, current_app, redirect, request, session, url_for
+from werkzeug.wrappers import Response
+
+from premrunner.errors import Forbidden, Unauthorized
+from premrunner.extensions import csrf
+from premrunner.web.errors import API_PREFIXES
+from premrunner.web.services import services
+
+# Everything else needs a token or a session.
+PUBLIC_ENDPOINTS = {"static", "status.verify_token", "ui.login", "ui.open_session", "status.health", "status.favicon"}
+READING = {"GET", "HEAD", "OPTIONS"}
+BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+SESSION_PROOF = "proof"
+
+
+def is_token(candidate: str) -> bool:
+    """Compare with the access token in constant time."""
+    return hmac.compare_digest(candidate.encode(), services().token.encode())
+
+
+def check_token(candidate: str) -> None:
+    """Let a token through, counting wrong ones by address.
+
+    Raises:
+        TooManyAttempts: Too many were wrong.
+        Unauthorized: This one is.
+    """
+    address = request.remote_addr or ""
+    attempts = services().attempts
+    attempts.check(address)
+    if not is_token(candidate):
+        attempts.failed(address)
+        raise Unauthorized("Invalid token")
+
+
+def open_session() -> None:
+    """Begin a session for this browser; one from before the login does not survive it."""
+    session.clear()
+    session[SESSION_PROOF] = _proof()
+    session.permanent = True
+
+
+def _proof() -> str:
+    """Return what a session holds: it ends when the token changes, and does not show the token."""
+    return hashlib.sha256(b"session:" + services().token.encode()).hexdigest()
+
+
+def has_session() -> bool:
+    """Whether the browser is logged in."""
+    return hmac.compare_digest(str(session.get(SESSION_PROOF, "")), _proof())
+
+
+def require_login() -> Response | None:
+    """Refuse whoever is not known; runs before every request."""
+    if request.endpoint in PUBLIC_ENDPOINTS or request.method == "OPTIONS":
+        return None
+    bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if bearer:
+        if not is_token(bearer[1]):
+            raise Unauthorized("Invalid token")
+        return None
+    if has_session():
+        _check_origin()
+        return None
+    if request.path.startswith(API_PREFIXES):
+        raise Unauthorized("Authentication required")
+    return redirect(url_for("ui.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
+
+
+def _check_origin() -> None:
+    """A browser's session may change things only from our own pages."""
+    if request.method in READING or not current_app.config["WTF_CSRF_ENABLED"]:
+        return
+    try:
+        csrf.protect()
+    except Exception as error:
+        raise Forbidden("This page is too old, or another site asked. Reload it and try again.") from error
+
+
+def register_auth(app: Flask) -> None:
+    """Guard the app."""
+    app.before_request(require_login)

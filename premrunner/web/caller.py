@@ -1,0 +1,28 @@
+"""Who asks: the request's id, its path and the program behind it."""
+
+from flask import Flask, Response, g, request
+
+from premrunner.records import Caller, new_id
+
+# A program's name needs no more, and traces keep it.
+LONGEST_CLIENT = 200
+
+
+def caller() -> Caller:
+    """Return who made this request."""
+    return Caller(
+        request_id=g.request_id, endpoint=request.path, client=request.headers.get("User-Agent", "")[:LONGEST_CLIENT]
+    )
+
+
+def register_request_ids(app: Flask) -> None:
+    """Give every request an id, which its answer, its log lines and its trace carry."""
+
+    @app.before_request
+    def assign_id() -> None:
+        g.request_id = new_id()
+
+    @app.after_request
+    def show_id(response: Response) -> Response:
+        response.headers["x-request-id"] = g.get("request_id") or new_id()
+        return response

@@ -1,0 +1,41 @@
+"""What the views call: the objects that ``create_app`` built, once."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from premrunner.domain.attempts import Attempts
+from premrunner.domain.catalog import Catalog
+from premrunner.domain.chat import ChatService
+from premrunner.domain.engine_health import EngineHealth
+from premrunner.domain.history import ChatHistory
+from premrunner.domain.tracing import Tracing
+
+
+@dataclass(frozen=True)
+class Services:
+    """The domain, wired.
+
+    Attributes:
+        token: The access token.
+        attempts: Wrong tokens by address.
+        engine: Whether the engine is there, and why not.
+        catalog: The models.
+        chat: Answers chats.
+        history: The simple chat of the original.
+        tracing: The recorded calls.
+    """
+
+    token: str
+    attempts: Attempts
+    engine: EngineHealth
+    catalog: Catalog
+    chat: ChatService
+    history: ChatHistory
+    tracing: Tracing
+
+
+def services() -> Services:
+    """Return the services of the app that answers this request."""
+    return cast(Services, current_app.extensions["premrunner"])

@@ -1,0 +1,81 @@
+"""The models that can be called, for OpenAI's SDKs and the original's page alike."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from premrunner.domain.catalog import CatalogModel
+from premrunner.records import ModelRecord
+from premrunner.web.engine_guard import require_engine
+from premrunner.web.services import services
+
+bp = Blueprint("v1_models", __name__)
+
+
+@bp.get("/models")
+def list_models() -> Response:
+    """List the models: OpenAI's ``data``, and the original's ``models`` beside it."""
+    models = services().catalog.known()
+    return jsonify(
+        object="list",
+        data=[openai_model(model) for model in models if model.is_ready],
+        models=[original_model(model, model.record) for model in models if model.record],
+    )
+
+
+@bp.get("/models/<path:model_id>")
+def show_model(model_id: str) -> Response:
+    """Show one model, by alias, id or engine name; names may hold slashes."""
+    require_engine()
+    return jsonify(openai_model(services().catalog.resolve(model_id)))
+
+
+@bp.get("/models/<model_id>/status")
+def show_status(model_id: str) -> Response:
+    """Tell whether a model can be used."""
+    model = services().catalog.ours(model_id)
+    return jsonify(
+        id=model_id,
+        name=model.name,
+        alias=model.model_id,
+        imported=model.is_ready,
+        status="ready" if model.is_ready else "importing",
+    )
+
+
+def openai_model(model: CatalogModel) -> dict[str, Any]:
+    """Return a model as OpenAI lists it, under the id that chat accepts."""
+    return {
+        "id": model.model_id,
+        "object": "model",
+        "created": _seconds(model),
+        "owned_by": "user" if model.record else "engine",
+        "permission": [],
+        "root": model.name,
+        "parent": None,
+    }
+
+
+def original_model(model: CatalogModel, record: ModelRecord) -> dict[str, Any]:
+    """Return one of our models as the original lists it."""
+    return {
+        "id": record.id,
+        "name": model.name,
+        "alias": model.model_id,
+        "size": record.size_bytes,
+        "uploadedAt": record.created_at.isoformat(),
+        "active": model.is_ready,
+    }
+
+
+def _seconds(model: CatalogModel) -> int:
+    """Return when a model came, in seconds since 1970; 0 where the engine does not say."""
+    if model.record:
+        return int(model.record.created_at.timestamp())
+    modified_at = model.engine_model.modified_at if model.engine_model else ""
+    try:
+        # Engines write nanoseconds, which Python 3.10 does not read.
+        return int(datetime.fromisoformat(modified_at[:19]).replace(tzinfo=timezone.utc).timestamp())
+    except ValueError:
+        return 0

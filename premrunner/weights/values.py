@@ -1,0 +1,98 @@
+"""Turn stored values into float32 and back: bfloat16, float16 and the two 8-bit floats, in numpy alone.
+
+numpy has no bfloat16 and no 8-bit float, so both travel as their bits: ``uint16`` and ``uint8``.
+"""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from premrunner.weights.errors import WeightsInvalid
+
+Float32 = npt.NDArray[np.float32]
+Array = npt.NDArray[np.generic]
+
+# How the values of each safetensors dtype are held in numpy.
+NUMPY_DTYPES: dict[str, npt.DTypeLike] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),
+    "F8_E4M3": np.dtype("u1"),
+    "F8_E5M2": np.dtype("u1"),
+}
+
+# For each float format: the bits without the sign, and the smallest pattern that is infinite or NaN.
+_NOT_FINITE_FROM: dict[str, tuple[npt.DTypeLike, int, int]] = {
+    "F64": (np.dtype("<u8"), 0x7FFFFFFFFFFFFFFF, 0x7FF0000000000000),
+    "F32": (np.dtype("<u4"), 0x7FFFFFFF, 0x7F800000),
+    "F16": (np.dtype("<u2"), 0x7FFF, 0x7C00),
+    "BF16": (np.dtype("<u2"), 0x7FFF, 0x7F80),
+    "F8_E4M3": (np.dtype("u1"), 0x7F, 0x7F),  # No infinity: only all ones is NaN.
+    "F8_E5M2": (np.dtype("u1"), 0x7F, 0x7C),
+}
+
+
+def to_float32(values: Array, dtype: str) -> Float32:
+    """Widen stored values; exact for all but F64, which is rounded.
+
+    Args:
+        values: As ``NUMPY_DTYPES`` says for ``dtype``; any shape.
+        dtype: As safetensors spells it.
+    """
+    if dtype == "BF16":
+        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    if dtype.startswith("F8"):
+        return _float8_table(dtype)[values]
+    return values.astype(np.float32, copy=False)
+
+
+def to_bfloat16(values: Float32) -> npt.NDArray[np.uint16]:
+    """Round to the nearest bfloat16, ties to even, as ``ggml_compute_fp32_to_bf16`` does; no NaN may be in it."""
+    bits = values.view(np.uint32)
+    return ((bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) >> np.uint32(16)).astype(np.uint16)
+
+
+def to_float16(values: Float32, name: str) -> npt.NDArray[np.float16]:
+    """Round to the nearest float16.
+
+    Raises:
+        WeightsInvalid: A value is too large for float16, whose greatest is 65504.
+    """
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float16)
+    if count := count_not_finite(rounded, "F16"):
+        raise WeightsInvalid(
+            f"{count} values of {name} are too large for float16. Convert to bf16, f32 or a quantized type."
+        )
+    return rounded
+
+
+def count_not_finite(values: Array, dtype: str) -> int:
+    """Count NaN and infinity.
+
+    Looks at the bits: the greatest pattern decides, and only where one is found are they counted, so a sound tensor
+    costs one pass at the speed of memory.
+    """
+    if dtype not in _NOT_FINITE_FROM or not values.size:
+        return 0
+    unsigned, magnitude, smallest = _NOT_FINITE_FROM[dtype]
+    bits = values.view(unsigned) & np.array(magnitude, unsigned)
+    return int(np.count_nonzero(bits >= smallest)) if bits.max() >= smallest else 0
+
+
+@cache
+def _float8_table(dtype: str) -> Float32:
+    """All 256 values of an 8-bit float (OCP 8-bit Floating Point Specification, section 5)."""
+    mantissa_bits, bias = (3, 7) if dtype == "F8_E4M3" else (2, 15)
+    code = np.arange(256)
+    sign = np.where(code & 0x80, -1.0, 1.0)
+    exponent = (code & 0x7F) >> mantissa_bits
+    fraction = (code & ((1 << mantissa_bits) - 1)) / (1 << mantissa_bits)
+    normal = (1 + fraction) * np.exp2(exponent - bias)
+    table = sign * np.where(exponent == 0, fraction * np.exp2(1.0 - bias), normal)
+    magnitude, smallest = _NOT_FINITE_FROM[dtype][1:]
+    infinite = (code & magnitude) == smallest if dtype == "F8_E5M2" else np.zeros(256, bool)
+    table = np.where((code & magnitude) >= smallest, np.nan, table)
+    return np.where(infinite, sign * np.inf, table).astype(np.float32)
