@@ -1,0 +1,73 @@
+"""gunicorn for PremRunner: used by ``premrunner serve``, and by ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``.
+
+Imports nothing of Flask: the workers must load it after gevent has patched them.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+
+from premrunner.config import load_settings
+
+settings = load_settings()
+
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+worker_class = "gevent"
+workers = settings.web_workers
+# Open streams, web sockets and idle keep-alive connections, all together; past it nobody is answered.
+worker_connections = 2000
+# Uploads pause between chunks; a client that reuses a connection closed meanwhile would meet an error.
+keepalive = 75
+# A gevent worker beats each second however long its streams are; only a blocked one misses it.
+timeout = 30
+# Streams get so long to end; then they are cut, and their traces say so.
+graceful_timeout = 5
+control_socket_disable = True
+loglevel = "warning"
+accesslog = None
+
+# `premrunner serve` names itself here; it has prepared the data folder and runs the engine.
+supervisor = int(os.environ.get("PREMRUNNER_SUPERVISOR_PID", "0"))
+premrunner = [sys.executable, "-m", "premrunner"]
+
+
+def on_starting(server):
+    """Bring the database up to date, once, before any worker starts."""
+    if not supervisor:
+        subprocess.run([*premrunner, "database", "upgrade"], check=True)
+
+
+def when_ready(server):
+    """Tie gunicorn's life to its supervisor's, or the engine's to gunicorn's."""
+    if supervisor:
+        signal.signal(signal.SIGALRM, end_with_supervisor)
+        signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
+    else:
+        server.engine_owner = subprocess.Popen([*premrunner, "engine", "run"])
+
+
+def end_with_supervisor(number, frame):
+    """End when the supervisor was killed: nobody else would end us, and the port would stay taken."""
+    if os.getppid() != supervisor:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def on_exit(server):
+    """End the engine that we started."""
+    owner = getattr(server, "engine_owner", None)
+    if owner is not None:
+        owner.terminate()
+        owner.wait(15)
+
+
+def worker_exit(server, worker):
+    """Write the last traces."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["premrunner"].tracing.close()
+
+
+def child_exit(server, worker):
+    """Settle the calls that a worker had in hand when it died."""
+    subprocess.run([*premrunner, "database", "settle", str(worker.pid)], check=False)

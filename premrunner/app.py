@@ -1,9 +1,14 @@
 """Build the application: settings in, one wired Flask app out. The only place that wires."""
 
 import logging
+import socket
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
 
 from flask import Flask
 
@@ -14,17 +19,23 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
+from premrunner.engine.address import parse_ollama_host
 from premrunner.engine.client import EngineClient
+from premrunner.engine.launch import EngineFolders, EngineLauncher
 from premrunner.engine.link import EngineLink
+from premrunner.engine.plan import EngineMode, EngineWish
+from premrunner.engine.state import EngineState
+from premrunner.engine.supervisor import EngineSupervisor
 from premrunner.extensions import csrf, db, migrate
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
 from premrunner.storage.message_store import MessageStore
-from premrunner.storage.migration import SCRIPTS
+from premrunner.storage.migration import SCRIPTS, upgrade_database
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.trace_store import TraceStore
-from premrunner.storage.trace_writer import TraceWriter
+from premrunner.storage.trace_writer import TraceWriter, process_name
 from premrunner.web import auth, caller, errors, simple_chat, status, traces, v1_chat, v1_models
 from premrunner.web.services import Services
 
@@ -58,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
     app.config.update(
+        DATA_PATH=str(paths.root),
         SECRET_KEY=paths.secret(paths.session_key),
         SESSION_COOKIE_NAME="premrunner_session",
         SESSION_COOKIE_HTTPONLY=True,
@@ -80,7 +92,8 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         database = Database(tune(db.engine))
     link = EngineLink(paths.run)
     engine = EngineClient(link.pool)
-    catalog = Catalog(engine, ModelStore(database))
+    models = ModelStore(database)
+    catalog = Catalog(engine, models)
     writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]))
     tracing = Tracing(writer, TraceStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
@@ -91,6 +104,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         catalog=catalog,
         chat=ChatService(engine, catalog, admission, tracing),
         history=ChatHistory(MessageStore(database)),
+        starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
         tracing=tracing,
     )
 
@@ -105,6 +119,45 @@ def _register(app: Flask) -> None:
     app.register_blueprint(traces.bp, url_prefix="/v1")
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
+
+
+def prepare_database(app: Flask) -> None:
+    """Bring the database up to date and settle the calls of processes that were killed; for one process, at start.
+
+    Raises:
+        StorageFailed: The database cannot be opened or upgraded.
+    """
+    paths = DataPaths(Path(app.config["DATA_PATH"]))
+    with app.app_context():
+        database = Database(tune(db.engine))
+    upgrade_database(app, database, paths.backups)
+    TraceStore(database).settle_interrupted(f"{socket.gethostname()}:")
+
+
+def settle_process(app: Flask, pid: int) -> None:
+    """Settle the calls that a dead web process of this machine had in hand."""
+    with app.app_context():
+        TraceStore(Database(db.engine)).settle_interrupted(process_name(pid))
+
+
+def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], None]) -> EngineSupervisor:
+    """Return the owner of this data folder's engine, not yet started."""
+    paths = DataPaths(settings.data_path)
+    folders = EngineFolders(
+        run=paths.run,
+        log_file=paths.engine_log,
+        install=paths.ollama,
+        models=paths.ollama_models,
+        store=paths.builtin_store,
+        home=paths.engine_home,
+    )
+    wish = EngineWish(
+        address=parse_ollama_host(settings.ollama_host),
+        is_explicit=bool(settings.ollama_host),
+        mode=cast(EngineMode, settings.engine),
+        has_builtin=find_spec("xllamacpp") is not None,
+    )
+    return EngineSupervisor(wish, EngineLauncher(folders), on_change=on_change)
 
 
 def _log(level: str) -> None:

@@ -4,6 +4,7 @@
 
     PremRunnerError
     ├── SettingsInvalid          every wrong setting at once; the program does not start
+    ├── PortTaken                another program listens where we should
     ├── InvalidRequest           the caller's input is wrong; names the parameter
     │   └── ContextLengthExceeded  the prompt is longer than the model can read
     ├── NotFound                 nothing has that id
@@ -15,6 +16,7 @@
     ├── Overloaded               every place is taken and the queue is full; says when to come back
     ├── Cancelled                the caller left or pressed stop
     ├── StorageFailed            disk full, read-only or damaged
+    ├── StarterUnavailable       the first model could not be fetched; offline, most often
     └── EngineError              the neighbour that runs models
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
         ├── EngineRefused        it answered with an error status
@@ -46,6 +48,10 @@ class SettingsInvalid(PremRunnerError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
+
+
+class PortTaken(PremRunnerError):
+    """The address to listen on is not free."""
 
 
 class InvalidRequest(PremRunnerError):
@@ -133,6 +139,10 @@ class Cancelled(PremRunnerError):
 
 class StorageFailed(PremRunnerError):
     """The disk or the database would not take it."""
+
+
+class StarterUnavailable(PremRunnerError):
+    """The starter model could not be fetched."""
 
 
 class EngineError(PremRunnerError):

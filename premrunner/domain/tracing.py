@@ -58,6 +58,10 @@ class Tracing:
         self._writer.flush()
         return self._store.get(trace_id)
 
+    def close(self) -> None:
+        """Write what is left, at the end of the process."""
+        self._writer.close()
+
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()

@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 CONNECT_SECONDS = 10.0
 # Longest silence of a server that is sending.
 READ_SECONDS = 60.0
-# A connection that breaks is taken up again; so many times in a row without a single new byte, and it is the user's turn.
+# A broken connection is taken up again; after so many times without a single new byte it is the user's turn.
 _FRUITLESS_TRIES = 3
 _RETRY_PAUSE_SECONDS = 1.0
 _CHUNK_BYTES = 1024 * 1024

@@ -25,7 +25,7 @@ from premrunner.engine.download import (
     refuse_downgrade,
 )
 from premrunner.engine.locations import InstalledOllama, own_executable
-from premrunner.engine.ownership import claim
+from premrunner.engine.ownership import EngineOwned, claim
 from premrunner.engine.unpack import can_unpack, unpack
 from premrunner.errors import StorageFailed
 
@@ -96,14 +96,16 @@ def install_ollama(
         free_bytes: Returns the free space of a folder.
 
     Raises:
-        InstallFailed: No such release, the network failed, or what came is not to be trusted.
+        InstallFailed: No such release, the network failed, what came is not to be trusted, or another install
+            is under way.
         StorageFailed: No space, or the disk failed.
-        EngineOwned: Another install is under way.
     """
     names = (platform or Platform.current()).archive_names()
     folder = destination.parent
-    # A lock of its own: the engine may run meanwhile.
-    ownership = claim(folder / ".install")
+    try:
+        ownership = claim(folder / ".install")  # A lock of its own: the engine may run meanwhile.
+    except EngineOwned as error:
+        raise InstallFailed("Another install is under way.") from error
     own_session = session or requests.Session()
     try:
         name, sha256 = _choose_archive(_read_checksums(own_session, release_url), names)
@@ -137,7 +139,7 @@ def _read_checksums(session: requests.Session, release_url: str) -> dict[str, st
         with session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as reply:
             refuse_downgrade(url, reply)
             reply.raise_for_status()
-            text = reply.raw.read(_MOST_CHECKSUM_BYTES, decode_content=True).decode("utf-8", "replace")
+            text = next(reply.iter_content(_MOST_CHECKSUM_BYTES), b"").decode("utf-8", "replace")
     except requests.HTTPError as error:
         raise InstallFailed(f"{url} answered with status {error.response.status_code}: no release is there.") from error
     except (requests.RequestException, OSError) as error:

@@ -6,6 +6,7 @@ a name or link that could lead out ends the whole thing, and nothing is written 
 
 import gzip
 import importlib
+import os
 import sys
 import tarfile
 from contextlib import AbstractContextManager
@@ -36,12 +37,12 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     try:
         with _open_compressed(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            files: set[PurePosixPath] = set()
             links: set[PurePosixPath] = set()
             for member in tar:
-                _refuse_what_leads_out(member, links)
-                if member.issym():
-                    links.add(PurePosixPath(member.name))
+                _refuse_what_leads_out(member, files, links)
                 _extract(tar, member, folder)
+                (links if member.issym() else files).add(PurePosixPath(member.name))
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
         raise InstallFailed("The archive of the release is damaged.") from error
     except OSError as error:
@@ -66,7 +67,9 @@ def _zstandard() -> Any:
     return None
 
 
-def _refuse_what_leads_out(member: tarfile.TarInfo, links: set[PurePosixPath]) -> None:
+def _refuse_what_leads_out(
+    member: tarfile.TarInfo, files: set[PurePosixPath], links: set[PurePosixPath]
+) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise _hostile(member, "its name leads out of the archive")
@@ -74,8 +77,10 @@ def _refuse_what_leads_out(member: tarfile.TarInfo, links: set[PurePosixPath]) -
         raise _hostile(member, "it would be written through a link")
     if member.issym() and not _stays_inside(path, PurePosixPath(member.linkname)):
         raise _hostile(member, "it links to something outside")
-    if not (member.isreg() or member.isdir() or member.issym()):
-        raise _hostile(member, "it is neither a file, nor a folder, nor a symbolic link")
+    if member.islnk() and PurePosixPath(member.linkname) not in files:
+        raise _hostile(member, "it is a second name of something that is not in the archive")
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        raise _hostile(member, "it is neither a file, nor a folder, nor a link")
 
 
 def _stays_inside(path: PurePosixPath, target: PurePosixPath) -> bool:
@@ -99,6 +104,8 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Non
         target.mkdir(exist_ok=True)
     elif member.issym():
         target.symlink_to(member.linkname)
+    elif member.islnk():
+        os.link(folder / member.linkname, target)
     else:
         source = tar.extractfile(member)
         if source is None:

@@ -53,14 +53,39 @@ class DataPaths:
         return self.root / "logs"
 
     @property
+    def engine_log(self) -> Path:
+        """What the engine's process writes."""
+        return self.logs / "engine.log"
+
+    @property
     def engine(self) -> Path:
-        """An Ollama that we installed, and the models of engines that we start."""
+        """Everything of engines that we start."""
         return self.root / "engine"
+
+    @property
+    def ollama(self) -> Path:
+        """An Ollama that we installed."""
+        return self.engine / "ollama"
+
+    @property
+    def ollama_models(self) -> Path:
+        """The models of that Ollama."""
+        return self.engine / "models"
 
     @property
     def builtin_store(self) -> Path:
         """The built-in engine's blobs and manifests."""
         return self.engine / "builtin"
+
+    @property
+    def engine_home(self) -> Path:
+        """HOME for an engine, where the account has none."""
+        return self.engine / "home"
+
+    @property
+    def starter_state(self) -> Path:
+        """How far the starter model is, for the pages that show it."""
+        return self.run / "starter.json"
 
     @property
     def downloads(self) -> Path:

@@ -54,9 +54,9 @@ class Finish:
     values: Row
 
 
-def process_name() -> str:
-    """Return the name by which this process signs the rows it has in hand."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def process_name(pid: int | None = None) -> str:
+    """Return the name by which a process of this machine, this one if none is given, signs the rows it has in hand."""
+    return f"{socket.gethostname()}:{pid or os.getpid()}"
 
 
 class TraceWriter:

@@ -10,6 +10,7 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.starter import Starter
 from premrunner.domain.tracing import Tracing
 
 
@@ -24,6 +25,7 @@ class Services:
         catalog: The models.
         chat: Answers chats.
         history: The simple chat of the original.
+        starter: Brings the first model.
         tracing: The recorded calls.
     """
 
@@ -33,6 +35,7 @@ class Services:
     catalog: Catalog
     chat: ChatService
     history: ChatHistory
+    starter: Starter
     tracing: Tracing
 
 

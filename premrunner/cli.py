@@ -1,0 +1,142 @@
+"""The ``premrunner`` command: thin, as a view is; each command is one call into the rest."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+import premrunner
+from premrunner.config import Settings, load_settings
+from premrunner.errors import PremRunnerError, SettingsInvalid
+
+EXIT_USAGE = 2
+
+
+def _reporting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Print what goes wrong on purpose as one sentence, with exit code 1, or 2 for settings."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except SettingsInvalid as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            sys.exit(EXIT_USAGE)
+        except PremRunnerError as error:
+            click.echo(error.message, err=True)
+            sys.exit(1)
+
+    return run
+
+
+def _settings(**given: Any) -> Settings:
+    """Return the settings, with what the command line gives put into the environment for the processes we start."""
+    for name, value in given.items():
+        if value is not None:
+            os.environ[name.upper()] = str(value)
+    return load_settings()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(premrunner.__version__, prog_name="PremRunner")
+def main() -> None:
+    """Drop a fine-tuned model in the browser, chat with it, call it from code."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on (HOST).")
+@click.option("--port", type=int, help="Port to listen on (PORT).")
+@click.option("--reload", is_flag=True, help="Load changed code again, for developers.")
+@_reporting
+def serve(host: str | None, port: int | None, reload: bool) -> None:
+    """Run the site, its engine and its first model until Ctrl-C."""
+    from premrunner.serve import Server
+
+    sys.exit(Server(_settings(host=host, port=port), _say, reload=reload).run())
+
+
+@main.command()
+@_reporting
+def token() -> None:
+    """Print the access token."""
+    from premrunner.storage.paths import DataPaths
+
+    settings = load_settings()
+    paths = DataPaths(settings.data_path)
+    paths.prepare()
+    click.echo(settings.auth_token or paths.secret(paths.token))
+
+
+@main.group()
+def engine() -> None:
+    """The program that runs models."""
+
+
+@engine.command("run")
+@_reporting
+def run_engine() -> None:
+    """Own the engine in the foreground: find it or start it, watch it, restart it. `serve` does this by itself."""
+    from premrunner.app import engine_supervisor
+    from premrunner.storage.paths import DataPaths
+
+    settings = load_settings()
+    DataPaths(settings.data_path).prepare()
+    ending = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ending.set())
+    supervisor = engine_supervisor(settings, lambda state: _say(f"Engine: {state.state.value}. {state.why}".strip()))
+    supervisor.start()
+    ending.wait()
+    supervisor.stop()
+
+
+@engine.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option("--port", default=11434, show_default=True, help="Port to listen on.")
+@click.option("--store", type=click.Path(path_type=Path), help="Folder of its models; below DATA_PATH if not given.")
+@_reporting
+def serve_engine(host: str, port: int, store: Path | None) -> None:
+    """Run the built-in engine alone: Ollama's API over llama.cpp."""
+    from premrunner.builtin.server import serve as serve_builtin
+    from premrunner.storage.paths import DataPaths
+
+    settings = load_settings()
+    serve_builtin(
+        host, port, store or DataPaths(settings.data_path).builtin_store, context_length=settings.context_length
+    )
+
+
+@main.group()
+def database() -> None:
+    """The database: upgrades, and what a killed process left."""
+
+
+@database.command("upgrade")
+@_reporting
+def upgrade_database() -> None:
+    """Apply missing migrations, after a copy was made. `serve` does this by itself."""
+    from premrunner.app import create_app, prepare_database
+
+    prepare_database(create_app(load_settings()))
+
+
+@database.command("settle", hidden=True)
+@click.argument("pid", type=int)
+@_reporting
+def settle(pid: int) -> None:
+    """Mark the calls that a dead web process had in hand."""
+    from premrunner.app import create_app, settle_process
+
+    settle_process(create_app(load_settings()), pid)
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()

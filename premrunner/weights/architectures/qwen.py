@@ -1,0 +1,81 @@
+"""Qwen 2, 2.5 and 3, dense and with experts. Their rows are not interleaved: llama.cpp rotates them as they are."""
+
+from gguf import MODEL_ARCH, Keys
+
+from premrunner.weights.architectures.family import Family, Field, Split, Stack
+from premrunner.weights.architectures.standard import (
+    DENSE_LAYER,
+    EXPERT_LAYER,
+    HEAD_LENGTH_FIELDS,
+    STANDARD_FIELDS,
+    rope_entries,
+    same_heads,
+)
+
+_ASSUMED = {"rms_norm_eps": 1e-6, "rope_theta": 10000.0, "max_position_embeddings": 32768, "vocab_size": 151936}
+_EXPERTS = Stack(
+    r"model\.layers\.(?P<layer>\d+)\.mlp\.experts\.(?P<index>\d+)\.(?P<part>gate_proj|up_proj|down_proj)\.weight",
+    "model.layers.{layer}.mlp.experts.{part}.weight",
+    ("num_local_experts", "num_experts"),
+)
+# transformers 5 can also save a layer's experts already stacked.
+_FUSED = (Split("mlp.experts.gate_up_proj", ("mlp.experts.gate_proj.weight", "mlp.experts.up_proj.weight")),)
+_STACKED_DOWN = {"mlp.experts.down_proj": "mlp.experts.down_proj.weight", ".weight.weight": ".weight"}
+_EXPERT_WIDTH = Field(Keys.LLM.EXPERT_FEED_FORWARD_LENGTH, ("moe_intermediate_size",))
+_SHARED_WIDTH = Field(Keys.LLM.EXPERT_SHARED_FEED_FORWARD_LENGTH, ("shared_expert_intermediate_size",))
+
+QWEN2 = Family(
+    names=("Qwen2ForCausalLM",),
+    model=MODEL_ARCH.QWEN2,
+    fields=(*STANDARD_FIELDS, *HEAD_LENGTH_FIELDS),
+    required=DENSE_LAYER,
+    defaults=_ASSUMED,
+    derive=same_heads,
+    more=rope_entries,
+    vocabularies=("sentencepiece", "byte_level"),
+)
+
+QWEN2_MOE = Family(
+    names=("Qwen2MoeForCausalLM",),
+    model=MODEL_ARCH.QWEN2MOE,
+    fields=(*STANDARD_FIELDS, *HEAD_LENGTH_FIELDS, _EXPERT_WIDTH, _SHARED_WIDTH),
+    required=EXPERT_LAYER,
+    defaults=_ASSUMED
+    | {
+        "num_experts": 60,
+        "num_experts_per_tok": 4,
+        "moe_intermediate_size": 1408,
+        "shared_expert_intermediate_size": 5632,
+    },
+    derive=same_heads,
+    more=rope_entries,
+    stacked=(_EXPERTS,),
+    split=_FUSED,
+    rename=_STACKED_DOWN,
+    vocabularies=("byte_level",),
+)
+
+QWEN3 = Family(
+    names=("Qwen3ForCausalLM",),
+    model=MODEL_ARCH.QWEN3,
+    fields=QWEN2.fields,
+    required=(*DENSE_LAYER, "attn_q_norm", "attn_k_norm"),
+    defaults=_ASSUMED | {"head_dim": 128},
+    derive=same_heads,
+    more=rope_entries,
+    vocabularies=("sentencepiece", "byte_level"),
+)
+
+QWEN3_MOE = Family(
+    names=("Qwen3MoeForCausalLM",),
+    model=MODEL_ARCH.QWEN3MOE,
+    fields=(*STANDARD_FIELDS, *HEAD_LENGTH_FIELDS, _EXPERT_WIDTH),
+    required=(*EXPERT_LAYER, "attn_q_norm", "attn_k_norm"),
+    defaults=_ASSUMED
+    | {"num_experts": 128, "num_experts_per_tok": 8, "moe_intermediate_size": 768, "num_key_value_heads": 4},
+    more=rope_entries,
+    stacked=(_EXPERTS,),
+    split=_FUSED,
+    rename=_STACKED_DOWN,
+    vocabularies=("byte_level",),
+)
