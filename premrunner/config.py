@@ -68,7 +68,7 @@ class Setting:
 
 def _number(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"\d{1,15}", text) or not least <= int(text) <= most:
+        if not re.fullmatch(r"[0-9]{1,15}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}, not {text!r}")
         return int(text)
 

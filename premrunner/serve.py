@@ -24,8 +24,6 @@ from premrunner.storage.paths import DataPaths
 from premrunner.storage.starter_state import StarterState
 from premrunner.web.services import Services
 
-logger = logging.getLogger(__name__)
-
 PACKAGE = Path(__file__).parent
 GUNICORN_CONF = next(
     conf for conf in (PACKAGE / "deploy/gunicorn.conf.py", PACKAGE.parent / "deploy/gunicorn.conf.py") if conf.is_file()
@@ -71,6 +69,8 @@ class Server:
         self._supervisor.start()
         try:
             app = create_app(self._settings)
+            # What the log would say of the engine is said to the user in `_tell_engine`.
+            logging.getLogger("premrunner.engine").setLevel(logging.ERROR)
             prepare_database(app)
             services: Services = app.extensions["premrunner"]
             if self._is_ending:

@@ -8,16 +8,17 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
 from premrunner.builtin.model_process import ModelSettings
 from premrunner.builtin.refusals import MODEL_CRASHED, Refusal
 from premrunner.builtin.sse import events
+from premrunner.errors import Cancelled, PremRunnerError
 from premrunner.net.http import Cancellation, HttpPool, HttpReply
 
 logger = logging.getLogger(__name__)
@@ -113,24 +114,26 @@ class Runner:
         if self._pool is not None:
             self._pool.close()
 
-    def ask(self, path: str, body: object, cancellation: Cancellation | None = None) -> dict[str, object]:
+    def ask(self, path: str, body: object, cancellation: Cancellation | None = None) -> dict[str, Any]:
         """Send a request and return the answer's JSON object.
 
         Raises:
             Refusal: llama.cpp refused, or the process is gone.
+            Cancelled: The exchange was cut.
         """
         try:
             with self._request(path, body, cancellation) as reply:
-                answer: dict[str, object] = orjson.loads(reply.read())
+                answer: dict[str, Any] = orjson.loads(reply.read())
                 return answer
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR) from error
+            raise _lost(cancellation) from error
 
-    def stream(self, path: str, body: object, cancellation: Cancellation) -> Iterator[dict[str, object]]:
+    def stream(self, path: str, body: object, cancellation: Cancellation) -> Generator[dict[str, Any], None, None]:
         """Send a request and yield the events of its answer; nothing is sent before the first is asked for.
 
         Raises:
             Refusal: llama.cpp refused, reported an error, or the process is gone.
+            Cancelled: The exchange was cut.
         """
         try:
             with self._request(path, body, cancellation) as reply:
@@ -139,7 +142,7 @@ class Runner:
                         raise Refusal(orjson.dumps(event).decode(), HTTPStatus.INTERNAL_SERVER_ERROR)
                     yield event
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR) from error
+            raise _lost(cancellation) from error
 
     def _request(self, path: str, body: object, cancellation: Cancellation | None) -> HttpReply:
         if self._pool is None:
@@ -167,3 +170,9 @@ class Runner:
         for path in (self.settings.model_path, self.settings.projector_path):
             reason = reason.replace(path, "the model's file") if path else reason
         return reason
+
+
+def _lost(cancellation: Cancellation | None) -> PremRunnerError:
+    if cancellation is not None and cancellation.is_cancelled:
+        return Cancelled()
+    return Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -12,7 +12,9 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrol
 _GENERATION_MARKER = re.compile(r"\{%-?\s*(end)?generation\s*-?%\}")
 
 _JINJA = re.compile(r"\{%|\{\{")
-_GO_ACTION = re.compile(r"\{\{-?\s*(?:(?:if|range|with|else if|template|block|define|and|or|not|eq)\b[^}]*)?[.$]|\{\{-?\s*end\b")
+_GO_ACTION = re.compile(
+    r"\{\{-?\s*(?:(?:if|range|with|else if|template|block|define|and|or|not|eq)\b[^}]*)?[.$]|\{\{-?\s*end\b"
+)
 
 CHATML = (
     "{% for message in messages %}"

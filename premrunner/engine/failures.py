@@ -4,9 +4,10 @@ import re
 
 import orjson
 
-from premrunner.errors import ContextLengthExceeded, EngineRefused, ModelNotFound, PremRunnerError
+from premrunner.errors import ContextLengthExceeded, EngineRefused, InvalidRequest, ModelNotFound, PremRunnerError
 
 NOT_FOUND = re.compile(r"""model ["'](?P<name>[^"']*)["'] not found""")
+WRONG_OPTION = re.compile(r'option "[^"]+" must be of type')
 TOO_LONG = ("exceed_context_size", "exceeds the available context size", "prompt is longer than the context")
 SERVER_PATH = re.compile(r"(?<![\w:/])(/[\w.+@~-]+){2,}/?")
 
@@ -40,6 +41,8 @@ def failure(status: int, body: bytes, model_name: str = "") -> PremRunnerError:
     text = error_text(body)
     if any(mark in raw for mark in TOO_LONG):
         return ContextLengthExceeded(f"The conversation is longer than the model can read: {text}")
+    if WRONG_OPTION.search(text):
+        return InvalidRequest(f"The engine does not take this: {text}.", param="options")
     missing = NOT_FOUND.search(text)
     if missing and status in (0, 404):
         return ModelNotFound(model_name or missing["name"])

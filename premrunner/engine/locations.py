@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +47,6 @@ def find_ollama(
     *,
     search_path: str | None = None,
     root: Path = Path("/"),
-    home: Path | None = None,
     system: str = sys.platform,
 ) -> InstalledOllama | None:
     """Find an Ollama on this machine.
@@ -59,7 +57,6 @@ def find_ollama(
         install_folder: Where ``install_ollama`` puts our own copy.
         search_path: Folders as in PATH; None takes the environment's.
         root: Where the fixed places begin; a test's folder.
-        home: The user's folder, for an application installed for one user; None skips it.
         system: As ``sys.platform``.
     """
     own = own_executable(install_folder)
@@ -68,17 +65,10 @@ def find_ollama(
     on_path = shutil.which("ollama", path=os.environ.get("PATH", "") if search_path is None else search_path)
     if on_path is not None:
         return InstalledOllama(Path(on_path).absolute(), is_own=False)
-    for path in _fixed_places(root, home, system):
-        if _may_run(path):
+    for name in _MACOS_EXECUTABLES if system == "darwin" else _LINUX_EXECUTABLES:
+        if _may_run(path := root / name):
             return InstalledOllama(path.absolute(), is_own=False)
     return None
-
-
-def _fixed_places(root: Path, home: Path | None, system: str) -> Iterator[Path]:
-    is_macos = system == "darwin"
-    yield from (root / name for name in (_MACOS_EXECUTABLES if is_macos else _LINUX_EXECUTABLES))
-    if home is not None:
-        yield home / _MACOS_EXECUTABLES[0] if is_macos else home / ".local/bin/ollama"
 
 
 def _may_run(path: Path) -> bool:

@@ -58,14 +58,14 @@ def _marked_linux(mark: str) -> list[int]:
 
 
 def _start_time_ps(pid: int) -> str | None:
-    state, _, started = _ps("-o", "stat=,lstart=", "-p", str(pid)).strip().partition(" ")
+    state, _, started = _ps("-o", "stat=", "-o", "lstart=", "-p", str(pid)).strip().partition(" ")
     return started.strip() if state and not state.startswith("Z") else None
 
 
 def _marked_ps(mark: str) -> list[int]:
     # -E shows the environment behind the command, for one's own processes.
     wanted = f"{MARK_VARIABLE}={mark}"
-    lines = [line.split() for line in _ps("-x", "-E", "-ww", "-o", "pid=,command=").splitlines()]
+    lines = [line.split() for line in _ps("-x", "-E", "-ww", "-o", "pid=", "-o", "command=").splitlines()]
     return [int(words[0]) for words in lines if wanted in words[1:] and int(words[0]) != os.getpid()]
 
 

@@ -19,7 +19,7 @@ from premrunner.engine.leftover import end_leftovers, forget_process
 from premrunner.engine.locations import InstalledOllama, find_ollama
 from premrunner.engine.ownership import Ownership, claim
 from premrunner.engine.plan import EngineWish, Report, Situation, StartBuiltin, StartOllama, Use, decide
-from premrunner.engine.process import EngineProcess
+from premrunner.engine.process import STOP_GRACE_SECONDS, EngineProcess
 from premrunner.engine.restart import RestartPolicy
 from premrunner.engine.state import EngineState, EngineStatus, take_request
 from premrunner.engine.watch import FULL_LOOK_SECONDS, Watch
@@ -45,11 +45,13 @@ class Patience:
     Attributes:
         start: For the first answer. Ollama looks for graphics cards for up to 30 s, on a slow disk longer.
         hang: For an answer from an engine that accepts connections and had answered before.
+        stop: For its end after SIGTERM.
         full_look: Between two requests to an engine that runs.
     """
 
     start: float = 90.0
     hang: float = 60.0
+    stop: float = STOP_GRACE_SECONDS
     full_look: float = FULL_LOOK_SECONDS
 
 
@@ -147,7 +149,7 @@ class EngineSupervisor:
             self._nudge.wait(pause_seconds)
             self._nudge.clear()
         if self._child is not None:
-            self._child.process.stop()
+            self._child.process.stop(self._patience.stop)
             self._child = None
             forget_process(self._run_folder)
         self._publish(EngineStatus.STOPPED, why="PremRunner was stopped.")
@@ -174,7 +176,8 @@ class EngineSupervisor:
         if self._wish.mode == "builtin":  # What else is on the machine does not matter.
             return Situation(self._watch.known, 0.0, was_used=False, installed=None)
         found = self._watch.look()
-        installed = self._find(self._launcher.folders.install)
+        # Only a free port raises the question who could take it.
+        installed = self._find(self._launcher.folders.install) if found.state is EngineStatus.STOPPED else None
         return Situation(found, self._watch.known_seconds, self._was_used, installed)
 
     def _launch(self, plan: StartOllama | StartBuiltin) -> None:
@@ -198,7 +201,7 @@ class EngineSupervisor:
             return
         limit_seconds = self._patience.hang if child.watch.has_answered else self._patience.start
         if child.watch.silent_seconds > limit_seconds:
-            child.process.stop()
+            child.process.stop(self._patience.stop)
             self._fail(child.kind, f"did not answer for {limit_seconds:.0f} seconds and was ended")
         else:
             silence = f"{_NAMES[child.kind]} does not answer at the moment."

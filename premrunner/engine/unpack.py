@@ -9,6 +9,7 @@ import importlib
 import os
 import sys
 import tarfile
+import zlib
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -43,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _refuse_what_leads_out(member, files, links)
                 _extract(tar, member, folder)
                 (links if member.issym() else files).add(PurePosixPath(member.name))
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
+    except _damages() as error:
         raise InstallFailed("The archive of the release is damaged.") from error
     except OSError as error:
         raise StorageFailed(f"Ollama could not be unpacked: {error.strerror or 'the disk failed'}.") from error
@@ -67,9 +68,14 @@ def _zstandard() -> Any:
     return None
 
 
-def _refuse_what_leads_out(
-    member: tarfile.TarInfo, files: set[PurePosixPath], links: set[PurePosixPath]
-) -> None:
+def _damages() -> tuple[type[Exception], ...]:
+    """Return what the readers of the archive's layers raise on bytes that make no sense."""
+    damages: tuple[type[Exception], ...] = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
+    zstandard = _zstandard()
+    return damages if zstandard is None else (*damages, zstandard.ZstdError)
+
+
+def _refuse_what_leads_out(member: tarfile.TarInfo, files: set[PurePosixPath], links: set[PurePosixPath]) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise _hostile(member, "its name leads out of the archive")

@@ -87,11 +87,12 @@ class HttpReply:
             return
         self._is_open = False
         self._cancellation.attach(None)
-        reusable = self._response.isclosed() and not self._response.will_close and not self._cancellation.is_cancelled
-        if reusable:
+        is_read = self._response.isclosed() or self._response.length == 0
+        is_reusable = is_read and not self._response.will_close and not self._cancellation.is_cancelled
+        self._response.close()
+        if is_reusable:
             self._pool.give_back(self._connection)
         else:
-            self._response.close()
             self._connection.close()
 
     def __enter__(self) -> "HttpReply":

@@ -105,6 +105,28 @@ class StoredRows:
 
 
 @dataclass(frozen=True)
+class UprightRows:
+    """A vector seen as a column, so that its elements can be rearranged as rows are."""
+
+    whole: Rows
+    column_count: int = 1
+
+    @property
+    def dtype(self) -> str:
+        """As in the whole."""
+        return self.whole.dtype
+
+    @property
+    def row_count(self) -> int:
+        """Length of the vector."""
+        return self.whole.column_count
+
+    def read(self, first: int, count: int) -> Array:
+        """Read the vector and stand it up."""
+        return self.whole.read(0, 1).reshape(-1, 1)[first : first + count]
+
+
+@dataclass(frozen=True)
 class ConstantRows:
     """Values that the converter makes itself; one row of float32."""
 

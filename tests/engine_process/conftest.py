@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,20 +14,10 @@ import pytest
 
 from premrunner.engine.address import EngineAddress
 from premrunner.engine.launch import EngineFolders
-from premrunner.engine.process_table import start_time
+
+from .waiting import wait_until
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-
-
-def wait_until(is_true: Callable[[], object], timeout_seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while not is_true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
-def is_alive(pid: int) -> bool:
-    return start_time(pid) is not None
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 WORDS = os.environ.get("STAND_IN", "").split()
 
@@ -54,17 +55,16 @@ def place():
 def main():
     host, port = place()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in WORDS else lambda *_: os._exit(0))
-    print(f"level=INFO listening, models in {os.environ.get('HOME')}/.ollama/models", file=sys.stderr, flush=True)
+    sys.stderr.write(f"level=INFO listening, models in {os.environ.get('HOME')}/.ollama/models\n")
     if "chatty" in WORDS:
         sys.stderr.write("a line of forty bytes, again and again.\n" * 26_000)
     if "refuse" in WORDS:
-        print("Error: open /srv/secret/place/id_ed25519: permission denied", file=sys.stderr)
-        sys.exit(1)
+        sys.exit("Error: open /srv/secret/place/id_ed25519: permission denied")
     if "child" in WORDS:
         # -I keeps it quick; it inherits our output, as llama-server does.
         code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
         child = subprocess.Popen([sys.executable, "-I", "-S", "-c", code])
-        with open(os.environ["STAND_IN_CHILD_FILE"], "a") as file:
+        with Path(os.environ["STAND_IN_CHILD_FILE"]).open("a") as file:
             file.write(f"{child.pid}\n")
     if "silent" in WORDS:
         listener = socket.create_server((host, port))

@@ -69,7 +69,9 @@ def test_ollama_is_running_with_its_version() -> None:
 
 
 def test_an_engine_without_the_greeting_is_known_by_its_models() -> None:
-    with program(saying(version=VERSION, root=http("200 OK", "hello"), tags=http("200 OK", '{"models":[]}'))) as address:
+    with program(
+        saying(version=VERSION, root=http("200 OK", "hello"), tags=http("200 OK", '{"models":[]}'))
+    ) as address:
         assert probe(address).state is EngineStatus.RUNNING
 
 

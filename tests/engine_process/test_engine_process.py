@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from premrunner.engine import process_table
 from premrunner.engine.address import EngineAddress
 from premrunner.engine.launch import EngineFolders, choose_address, engine_environment, ollama_command
 from premrunner.engine.leftover import ProcessRecord, end_leftovers, record_process
@@ -15,7 +16,8 @@ from premrunner.engine.probe import probe
 from premrunner.engine.process import EngineProcess, start_process
 from premrunner.engine.process_log import ProcessLog, telling_line, without_paths
 from premrunner.engine.process_table import start_time
-from tests.engine_process.conftest import is_alive, wait_until
+
+from .waiting import is_alive, wait_until
 
 Start = Callable[..., EngineProcess]
 
@@ -30,7 +32,11 @@ def start(
     def run(words: str = "", on_exit: Callable[[], None] = lambda: None) -> EngineProcess:
         variables = engine_environment({**environment, "STAND_IN": words}, free_address, home=folders.home)
         process = start_process(
-            ollama_command(fake_ollama), variables, run_folder=folders.run, log=ProcessLog(folders.log_file), on_exit=on_exit
+            ollama_command(fake_ollama),
+            variables,
+            run_folder=folders.run,
+            log=ProcessLog(folders.log_file),
+            on_exit=on_exit,
         )
         started.append(process)
         return process
@@ -172,7 +178,9 @@ def test_a_process_of_the_recorded_number_and_start_is_ended(folders: EngineFold
         assert ours.wait(5) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"mark": "", "pid": 1, "started": null}', '{"mark":"x","pid":-1,"started":""}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"mark": "", "pid": 1, "started": null}', '{"mark":"x","pid":-1,"started":""}']
+)
 def test_a_damaged_record_ends_nothing(text: str, folders: EngineFolders) -> None:
     (folders.run / "engine-process.json").write_text(text)
     assert end_leftovers(folders.run) == []
@@ -183,6 +191,18 @@ def test_a_start_time_tells_processes_apart_and_outlives_none() -> None:
     with subprocess.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert start_time(process.pid) is None
+
+
+def test_the_process_table_of_macos_tells_processes_apart_too() -> None:
+    """Its questions about a start are understood by Linux's ps as well."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        first = process_table._start_time_ps(process.pid)
+        assert first is not None
+        assert first == process_table._start_time_ps(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert process_table._start_time_ps(process.pid) is None
+    assert process_table._start_time_ps(process.pid) is None
 
 
 def test_the_environment_names_the_address_forbids_the_cloud_and_keeps_our_secrets(tmp_path: Path) -> None:

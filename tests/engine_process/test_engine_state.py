@@ -39,7 +39,9 @@ def test_a_state_without_a_living_owner_is_stopped_and_says_what_to_do(tmp_path:
 
 
 def test_a_state_whose_owner_was_killed_is_stopped(tmp_path: Path) -> None:
-    code = f"from premrunner.engine.ownership import claim; from pathlib import Path; o = claim(Path({str(tmp_path)!r}))"
+    code = (
+        f"from premrunner.engine.ownership import claim; from pathlib import Path; o = claim(Path({str(tmp_path)!r}))"
+    )
     command = [sys.executable, "-c", f"{code}; print(flush=True); input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
@@ -66,7 +68,9 @@ def test_a_damaged_state_of_a_living_owner_is_starting(text: str, owned: Path) -
 
 
 def test_fields_of_a_wrong_type_are_left_out(owned: Path) -> None:
-    (owned / "engine.json").write_text('{"state": "running", "port": "11434", "pid": true, "host": 7, "updated_at": "x"}')
+    (owned / "engine.json").write_text(
+        '{"state": "running", "port": "11434", "pid": true, "host": 7, "updated_at": "x"}'
+    )
     assert read_state(owned) == EngineState(EngineStatus.RUNNING)
 
 

@@ -102,7 +102,7 @@ class Family:
         more: Gives entries that a field cannot express.
         constants: Gives float32 vectors that GGUF wants as tensors and no checkpoint has, by their GGUF name.
         rename: What is replaced in a tensor's name before anything else looks at it.
-        skipped: Names, or their beginnings or ends, of tensors that llama.cpp has no use for.
+        skipped: Pieces of the names of tensors that llama.cpp has no use for.
         interleaved: Tensors whose rows are put in rotary order.
         stacked: Tensors that become one.
         split: Tensors that become several.

@@ -107,6 +107,7 @@ GEMMA3 = Family(
     },
     derive=_two_ropes,
     more=rope_entries,
+    skipped=("vision_tower.", "vision_model.", "multi_modal_projector."),
     norm_shift=1.0,
     trims_vocabulary=True,
     vocabularies=("sentencepiece", "byte_fallback"),

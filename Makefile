@@ -1,0 +1,42 @@
+# Everything below needs nothing but Python 3.10 or newer; `make test` also installs Chromium where it can.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "PremRunner needs Python 3.10 or newer; this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+serve: $(VENV)/installed ## Run the site, its engine and its first model
+	@exec $(BIN)/premrunner serve
+
+dev: $(VENV)/installed-dev ## The same, loading changed code again
+	@exec $(BIN)/premrunner serve --reload
+
+test: $(VENV)/installed-dev ## Run every test, in a real browser and with a real model too
+	@sh tests/install_chromium.sh
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev ## Lint, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+sure: check test ## Both
+
+.PHONY: help serve dev test check fix sure

@@ -1,0 +1,93 @@
+"""The house keeps its shape: imports point down the plan of docs/architecture.md and never up."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "premrunner"
+
+# What each part may import of the others. The words (errors, records, …) are for everybody.
+WORDS = {"", "config", "errors", "records", "extensions"}
+ALLOWED = {
+    "net": set(),
+    "weights": set(),
+    "engine": {"net"},
+    "storage": set(),
+    "builtin": {"net", "weights"},
+    "domain": {"net", "engine", "storage", "weights"},
+    "web": {"net", "domain"},
+}
+EDGES = {"app", "cli", "serve", "worker", "__main__", "upload_client"}
+
+# Libraries that a part must live without.
+FORBIDDEN = {
+    "net": {"flask", "sqlalchemy", "requests"},
+    "weights": {"flask", "sqlalchemy", "requests", "torch"},
+    "engine": {"flask", "sqlalchemy"},
+    "storage": {"requests"},
+    "domain": {"flask", "sqlalchemy", "requests", "urllib3"},
+    "web": {"sqlalchemy", "requests"},
+}
+
+
+def modules(part: str) -> list[Path]:
+    return sorted((PACKAGE / part).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of PremRunner that an import names: None for other packages, "" for the package itself."""
+    if name.split(".")[0] != "premrunner":
+        return None
+    second = [*name.split("."), ""][1]
+    exists = (PACKAGE / second).is_dir() or (PACKAGE / f"{second}.py").exists()
+    return second if exists else ""
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_a_part_imports_only_what_lies_below_it(part):
+    for path in modules(part):
+        for name in imports(path):
+            target = part_of(name)
+            if target is not None:
+                assert target in WORDS | ALLOWED[part] | {part}, f"{path.relative_to(PACKAGE)} imports {name}"
+
+
+@pytest.mark.parametrize("part", FORBIDDEN)
+def test_a_part_lives_without_the_libraries_of_others(part):
+    for path in modules(part):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & FORBIDDEN[part], f"{path.relative_to(PACKAGE)} imports {roots & FORBIDDEN[part]}"
+
+
+def test_words_import_no_part():
+    for word in WORDS - {""}:
+        for name in imports(PACKAGE / f"{word}.py"):
+            assert part_of(name) in {None, *WORDS}, f"{word}.py imports {name}"
+
+
+def test_every_module_has_its_place():
+    top = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    assert top <= WORDS | EDGES
+    assert {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} == set(ALLOWED)
+
+
+def test_every_folder_states_its_law():
+    for part in ALLOWED:
+        assert ast.get_docstring(ast.parse((PACKAGE / part / "__init__.py").read_text())), part
+
+
+def test_no_module_is_called_after_nothing():
+    names = {path.stem for path in PACKAGE.rglob("*.py")}
+    assert not names & {"utils", "helpers", "common", "manager", "base", "misc"}
