@@ -95,7 +95,7 @@ class ManifestStore:
 
     def all(self) -> list[Manifest]:
         """Return all manifests, newest first."""
-        return sorted(list(self._manifests.values()), key=lambda manifest: manifest.modified_at, reverse=True)
+        return sorted(tuple(self._manifests.values()), key=lambda manifest: manifest.modified_at, reverse=True)
 
     def put(self, manifest: Manifest) -> None:
         """Write a manifest, replacing the one of that name; it is on disk before this returns."""

@@ -71,7 +71,7 @@ class EngineLauncher:
         folders: EngineFolders,
         *,
         inherited: Mapping[str, str] | None = None,
-        command_of_builtin: "Callable[[EngineAddress, Path], list[str]] | None" = None,
+        command_of_builtin: Callable[[EngineAddress, Path], list[str]] | None = None,
         popen: Callable[..., "subprocess.Popen[bytes]"] = subprocess.Popen,
     ) -> None:
         self.folders = folders
@@ -103,7 +103,8 @@ class EngineLauncher:
         self, command: list[str], address: EngineAddress, models: Path | None, on_exit: Callable[[], None]
     ) -> EngineProcess:
         environment = engine_environment(self._inherited, address, home=self.folders.home, models=models)
-        Path(environment["HOME"]).mkdir(parents=True, exist_ok=True)
+        if environment["HOME"] == str(self.folders.home):
+            self.folders.home.mkdir(parents=True, exist_ok=True)
         return start_process(
             command, environment, run_folder=self.folders.run, log=self._log, on_exit=on_exit, popen=self._popen
         )
@@ -128,14 +129,14 @@ def engine_environment(
     Args:
         inherited: Our own; what a user set for Ollama is passed on.
         address: Where it shall listen.
-        home: Used when neither HOME nor the account names a folder.
-        models: Where Ollama keeps its models; None leaves that to it.
+        home: Used when neither HOME nor the account has a folder that Ollama could write its key to.
+        models: Where Ollama keeps its models, unless the user said so; None leaves it to Ollama.
     """
     environment = {name: value for name, value in inherited.items() if name not in _SECRETS}
     environment["OLLAMA_HOST"] = address.authority
     environment["OLLAMA_NO_CLOUD"] = "1"
     environment["HOME"] = _home_folder(inherited.get("HOME")) or str(home)
-    if models is not None:
+    if models is not None and not inherited.get("OLLAMA_MODELS"):
         environment["OLLAMA_MODELS"] = str(models)
     return environment
 
@@ -169,10 +170,12 @@ def _is_free(address: EngineAddress) -> bool:
 
 
 def _home_folder(inherited: str | None) -> str | None:
-    if inherited:
-        return inherited
+    folders = [inherited] if inherited else []
     with suppress(KeyError):  # An account without an entry: a container's bare user number.
-        account_home = pwd.getpwuid(os.getuid()).pw_dir
-        if os.access(account_home, os.W_OK):
-            return account_home
-    return None
+        folders.append(pwd.getpwuid(os.getuid()).pw_dir)
+    # A service's home is often ``/`` or ``/nonexistent``, a container's read-only but for the volume at .ollama.
+    return next((folder for folder in folders if _is_writable(folder) or _is_writable(f"{folder}/.ollama")), None)
+
+
+def _is_writable(folder: str) -> bool:
+    return Path(folder).is_dir() and os.access(folder, os.W_OK)

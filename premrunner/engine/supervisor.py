@@ -22,7 +22,7 @@ from premrunner.engine.plan import EngineWish, Report, Situation, StartBuiltin, 
 from premrunner.engine.process import STOP_GRACE_SECONDS, EngineProcess
 from premrunner.engine.restart import RestartPolicy
 from premrunner.engine.state import EngineState, EngineStatus, take_request
-from premrunner.engine.watch import FULL_LOOK_SECONDS, Watch
+from premrunner.engine.watch import BUSY_SECONDS, FULL_LOOK_SECONDS, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +47,14 @@ class Patience:
         hang: For an answer from an engine that accepts connections and had answered before.
         stop: For its end after SIGTERM.
         full_look: Between two requests to an engine that runs.
+        busy: For an answer, before everybody is told that there is none.
     """
 
     start: float = 90.0
     hang: float = 60.0
     stop: float = STOP_GRACE_SECONDS
     full_look: float = FULL_LOOK_SECONDS
+    busy: float = BUSY_SECONDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,4 +245,5 @@ class EngineSupervisor:
         )
 
     def _watch_of(self, address: EngineAddress) -> Watch:
-        return Watch(address, self._clock, full_look_seconds=self._patience.full_look)
+        patience = self._patience
+        return Watch(address, self._clock, full_look_seconds=patience.full_look, busy_seconds=patience.busy)

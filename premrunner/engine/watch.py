@@ -13,6 +13,8 @@ FULL_LOOK_SECONDS = 15.0
 # While it starts, a user is waiting for it; after a while nobody is any more.
 AWAITED_LOOK_SECONDS = 0.2
 AWAITED_SECONDS = 15.0
+# An engine that computes on every core misses an answer now and then; turning requests away for that helps nobody.
+BUSY_SECONDS = 10.0
 
 
 class Watch:
@@ -22,6 +24,7 @@ class Watch:
         address: Where to look.
         clock: Seconds of a clock that does not go back.
         full_look_seconds: Time between two requests to an engine that runs.
+        busy_seconds: How long one that ran and still accepts connections is believed to run.
 
     Attributes:
         known: What the last look found.
@@ -29,11 +32,17 @@ class Watch:
     """
 
     def __init__(
-        self, address: EngineAddress, clock: Callable[[], float], *, full_look_seconds: float = FULL_LOOK_SECONDS
+        self,
+        address: EngineAddress,
+        clock: Callable[[], float],
+        *,
+        full_look_seconds: float = FULL_LOOK_SECONDS,
+        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self.address = address
         self._clock = clock
         self._full_look_seconds = full_look_seconds
+        self._busy_seconds = busy_seconds
         self._answered_at = self._known_since = clock()
         self._next_look = self._next_full_look = clock()
         self.known = Probe(EngineStatus.STOPPED)
@@ -53,13 +62,11 @@ class Watch:
         """Return what is there, at most a second old; blocks for a probe's time at most."""
         if self._clock() < self._next_look:
             return self.known
-        if not self._is_still_listening():
-            self._look_fully()
-        is_running = self.known.state is EngineStatus.RUNNING
-        if is_running:
+        if self._is_still_listening():
             self._answered_at = self._clock()
-            self.has_answered = True
-        is_awaited = not is_running and self.silent_seconds < AWAITED_SECONDS
+        else:
+            self._look_fully()
+        is_awaited = self.known.state is not EngineStatus.RUNNING and self.silent_seconds < AWAITED_SECONDS
         self._next_look = self._clock() + (AWAITED_LOOK_SECONDS if is_awaited else GLANCE_SECONDS)
         return self.known
 
@@ -69,7 +76,17 @@ class Watch:
 
     def _look_fully(self) -> None:
         found = probe(self.address)
-        self._next_full_look = self._clock() + self._full_look_seconds
+        now = self._clock()
+        if found.state is EngineStatus.RUNNING:
+            self.has_answered = True
+            self._answered_at = now
+            self._next_full_look = now + self._full_look_seconds
+        elif self._may_be_busy(found):
+            return
         if found.state is not self.known.state:
-            self._known_since = self._clock()
+            self._known_since = now
         self.known = found
+
+    def _may_be_busy(self, found: Probe) -> bool:
+        was_running = self.known.state is EngineStatus.RUNNING
+        return was_running and found.state is EngineStatus.STARTING and self.silent_seconds < self._busy_seconds

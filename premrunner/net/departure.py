@@ -23,7 +23,7 @@ def has_left(connection: socket.socket) -> bool:
     """
     try:
         probe = _socket.socket(fileno=connection.fileno())
-    except OSError:  # Closed on our side already.
+    except (OSError, ValueError):  # Closed on our side already.
         return True
     try:
         return probe.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""

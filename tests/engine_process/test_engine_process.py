@@ -206,16 +206,23 @@ def test_the_process_table_of_macos_tells_processes_apart_too() -> None:
 
 
 def test_the_environment_names_the_address_forbids_the_cloud_and_keeps_our_secrets(tmp_path: Path) -> None:
-    inherited = {"HOME": "/home/somebody", "AUTH_TOKEN": "secret-token", "DATABASE_URL": "x", "OLLAMA_DEBUG": "1"}
-    made = engine_environment(inherited, EngineAddress("::1", 5), home=tmp_path)
-    assert made == {"HOME": "/home/somebody", "OLLAMA_DEBUG": "1", "OLLAMA_HOST": "[::1]:5", "OLLAMA_NO_CLOUD": "1"}
+    inherited = {"HOME": str(tmp_path), "AUTH_TOKEN": "secret-token", "DATABASE_URL": "x", "OLLAMA_DEBUG": "1"}
+    made = engine_environment(inherited, EngineAddress("::1", 5), home=tmp_path / "home")
+    assert made == {"HOME": str(tmp_path), "OLLAMA_DEBUG": "1", "OLLAMA_HOST": "[::1]:5", "OLLAMA_NO_CLOUD": "1"}
 
 
-def test_an_account_without_a_home_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("inherited", [{}, {"HOME": "/nonexistent"}, {"HOME": ""}])
+def test_an_account_without_a_home_gets_one(
+    inherited: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
-    made = engine_environment({}, EngineAddress(), home=tmp_path, models=tmp_path / "models")
-    assert made["HOME"] == str(tmp_path)
-    assert made["OLLAMA_MODELS"] == str(tmp_path / "models")
+    assert engine_environment(inherited, EngineAddress(), home=tmp_path)["HOME"] == str(tmp_path)
+
+
+def test_a_models_folder_that_the_user_set_is_kept(tmp_path: Path) -> None:
+    chosen = engine_environment({"OLLAMA_MODELS": "/mnt"}, EngineAddress(), home=tmp_path, models=tmp_path)
+    assert chosen["OLLAMA_MODELS"] == "/mnt"
+    assert engine_environment({}, EngineAddress(), home=tmp_path, models=tmp_path)["OLLAMA_MODELS"] == str(tmp_path)
 
 
 def test_a_free_port_is_preferred_and_a_taken_one_avoided(

@@ -258,7 +258,7 @@ def test_an_engine_that_listens_but_never_answers_is_given_up(supervise: Supervi
 
 
 def test_an_engine_that_hangs_is_told_and_then_replaced(supervise: Supervise) -> None:
-    supervisor = supervise(is_installed=True, patience=Patience(hang=3.0, stop=0.1, full_look=0.2))
+    supervisor = supervise(is_installed=True, patience=Patience(hang=3.0, stop=0.1, full_look=0.2, busy=0.5))
     before = ready(supervisor)
     assert before.pid is not None
     os.kill(before.pid, signal.SIGSTOP)

@@ -7,7 +7,7 @@ to add one.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFValueType
 
@@ -113,7 +113,9 @@ class Family:
         vocabularies: Which tokenizers to look for, in order: ``sentencepiece``, ``byte_fallback``, ``byte_level``,
             ``unigram``.
         pre_tokenizers: The family's own name for a pre-tokenizer that goes by several.
-        adds_space_prefix: What to write about a space before the text; None: what the tokenizer says.
+        tokens: Gives entries about tokens that override what the tokenizer's files say.
+        space_prefix: What to write about a space in front of the text: ``as_configured`` in tokenizer_config.json,
+            ``never``, or nothing (``unsaid``).
     """
 
     names: tuple[str, ...]
@@ -135,7 +137,8 @@ class Family:
     trims_vocabulary: bool = False
     vocabularies: tuple[str, ...] = ("byte_level", "sentencepiece", "byte_fallback", "unigram")
     pre_tokenizers: Mapping[str, str] = field(default_factory=dict)
-    adds_space_prefix: bool | None = None
+    tokens: Callable[[Config], list[Entry]] = lambda _: []
+    space_prefix: Literal["as_configured", "never", "unsaid"] = "unsaid"
 
     @property
     def architecture(self) -> str:

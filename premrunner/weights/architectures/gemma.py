@@ -27,15 +27,9 @@ _ASSUMED = {"head_dim": 256, "rms_norm_eps": 1e-6, "max_position_embeddings": 81
 _FINAL_SOFTCAP = Field(Keys.LLM.FINAL_LOGIT_SOFTCAPPING, ("final_logit_softcapping",), FLOAT)
 _SANDWICHED = (*DENSE_LAYER, "post_attention_norm", "post_ffw_norm")
 
-# CodeGemma's tokens for filling in the middle; llama.cpp's converter writes them for every Gemma.
-_MIDDLE_TOKENS = {"prefix": 67, "suffix": 69, "middle": 68, "fsep": 70, "eot": 107}
 
-
-def _middle_tokens(_: Config) -> list[Entry]:
-    return [
-        Entry(f"tokenizer.ggml.{name}_token_id", GGUFValueType.UINT32, number)
-        for name, number in _MIDDLE_TOKENS.items()
-    ]
+def _end_of_turn(_: Config) -> list[Entry]:
+    return [Entry(Keys.Tokenizer.EOT_ID, GGUFValueType.UINT32, 107)]
 
 
 def _two_ropes(config: Config) -> dict[str, Any]:
@@ -59,11 +53,11 @@ GEMMA = Family(
     required=DENSE_LAYER,
     defaults=_ASSUMED,
     derive=same_heads,
-    more=_middle_tokens,
+    tokens=_end_of_turn,
     norm_shift=1.0,
     has_output=False,
     vocabularies=("sentencepiece", "byte_fallback"),
-    adds_space_prefix=False,
+    space_prefix="never",
 )
 
 GEMMA2 = Family(
@@ -86,7 +80,7 @@ GEMMA2 = Family(
     norm_shift=1.0,
     has_output=False,
     vocabularies=("sentencepiece", "byte_fallback"),
-    adds_space_prefix=False,
+    space_prefix="never",
 )
 
 GEMMA3 = Family(
@@ -111,5 +105,5 @@ GEMMA3 = Family(
     norm_shift=1.0,
     trims_vocabulary=True,
     vocabularies=("sentencepiece", "byte_fallback"),
-    adds_space_prefix=False,
+    space_prefix="never",
 )

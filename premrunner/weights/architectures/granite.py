@@ -3,7 +3,7 @@
 from gguf import MODEL_ARCH, Keys
 
 from premrunner.weights.architectures.family import Family, Field
-from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA_VOCABULARIES
+from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA_VOCABULARIES, llama_tokens
 from premrunner.weights.architectures.standard import (
     DENSE_LAYER,
     FLOAT,
@@ -41,5 +41,7 @@ GRANITE = Family(
     constants=llama3_rope_factors,
     interleaved=INTERLEAVED,
     vocabularies=LLAMA_VOCABULARIES,
+    tokens=llama_tokens,
+    space_prefix="as_configured",
     pre_tokenizers={"smollm": "refact"},
 )

@@ -1,6 +1,6 @@
 """Llama 1 to 3.3 and whatever shares its shape: SmolLM 1 and 2, TinyLlama, Yi, Vicuna, and Mistral."""
 
-from gguf import MODEL_ARCH
+from gguf import MODEL_ARCH, GGUFValueType, Keys
 
 from premrunner.weights.architectures.family import Family, Interleave
 from premrunner.weights.architectures.standard import (
@@ -12,6 +12,8 @@ from premrunner.weights.architectures.standard import (
     rotary_width_entries,
     same_heads_and_head_width,
 )
+from premrunner.weights.config import Config
+from premrunner.weights.metadata import Entry
 
 INTERLEAVED = (
     Interleave("q_proj.weight"),
@@ -20,6 +22,16 @@ INTERLEAVED = (
     Interleave("k_proj.bias", of_keys=True),
 )
 LLAMA_VOCABULARIES = ("sentencepiece", "byte_fallback", "byte_level", "unigram")
+
+
+def llama_tokens(config: Config) -> list[Entry]:
+    """Give what llama.cpp's converter knows about two vocabularies by their size: CodeLlama's and StarCoder's."""
+    if config.find_integer("vocab_size") == 32016:
+        return [Entry(Keys.Tokenizer.EOT_ID, GGUFValueType.UINT32, 32010)]
+    if config.find_integer("vocab_size") == 49152:
+        return [Entry(Keys.Tokenizer.ADD_BOS, GGUFValueType.BOOL, False)]
+    return []
+
 
 LLAMA = Family(
     names=("LlamaForCausalLM", "LLaMAForCausalLM"),
@@ -32,6 +44,8 @@ LLAMA = Family(
     constants=llama3_rope_factors,
     interleaved=INTERLEAVED,
     vocabularies=LLAMA_VOCABULARIES,
+    tokens=llama_tokens,
+    space_prefix="as_configured",
 )
 
 MISTRAL = Family(
@@ -45,4 +59,6 @@ MISTRAL = Family(
     constants=llama3_rope_factors,
     interleaved=INTERLEAVED,
     vocabularies=LLAMA_VOCABULARIES,
+    tokens=llama_tokens,
+    space_prefix="as_configured",
 )

@@ -3,7 +3,7 @@
 from gguf import MODEL_ARCH
 
 from premrunner.weights.architectures.family import Family, Stack
-from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA, LLAMA_VOCABULARIES
+from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA, LLAMA_VOCABULARIES, llama_tokens
 from premrunner.weights.architectures.standard import EXPERT_LAYER, llama3_rope_factors, rotary_width_entries
 
 MIXTRAL = Family(
@@ -31,4 +31,6 @@ MIXTRAL = Family(
         ),
     ),
     vocabularies=LLAMA_VOCABULARIES,
+    tokens=llama_tokens,
+    space_prefix="as_configured",
 )

@@ -3,7 +3,7 @@
 from gguf import MODEL_ARCH
 
 from premrunner.weights.architectures.family import Family
-from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA, LLAMA_VOCABULARIES
+from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA, LLAMA_VOCABULARIES, llama_tokens
 from premrunner.weights.architectures.standard import DENSE_LAYER, llama3_rope_factors, rotary_width_entries
 
 SMOLLM3 = Family(
@@ -23,4 +23,6 @@ SMOLLM3 = Family(
     constants=llama3_rope_factors,
     interleaved=INTERLEAVED,
     vocabularies=LLAMA_VOCABULARIES,
+    tokens=llama_tokens,
+    space_prefix="as_configured",
 )

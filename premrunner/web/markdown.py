@@ -1,0 +1,142 @@
+"""Markdown to harmless HTML: whole texts, and answers that still grow.
+
+The text is a model's, so it may hold anything. Raw HTML is shown as text, pictures become links (the page fetches
+nothing from elsewhere), and what comes out is sanitised once more. Colours are classes, since the pages allow no inline
+style.
+"""
+
+import html
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from pygments import highlight as pygments_highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+# Pygments colours a million characters a second: longer code would hold up every other stream of the process for
+# more than 10 ms, each time that it is drawn anew.
+LONGEST_COLOURED = 8_000
+# Emphasis and links take quadratic time where a model repeats one bracket for ever; no paragraph is this long.
+LONGEST_INLINE = 4_000
+# Past this a text is shown as it is: a second of rendering helps nobody to read it.
+LONGEST_RENDERED = 200_000
+
+ALIGNMENT = re.compile(r"text-align:(left|center|right)")
+
+_sanitise = partial(
+    nh3.clean,
+    tags={
+        *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
+        *("s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+    },
+    attributes={
+        "a": {"href", "title"},
+        "code": {"class", "data-language"},
+        "ol": {"start"},
+        "span": {"class"},
+        "td": {"class"},
+        "th": {"class"},
+    },
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    link_rel="noopener noreferrer",
+    url_schemes={"http", "https", "mailto"},
+)
+
+
+def highlight(code: str, language: str) -> str:
+    """Return code as HTML whose parts carry Pygments' short classes; plain where the language is unknown."""
+    try:
+        if not language or len(code) > LONGEST_COLOURED:
+            return html.escape(code)
+        lexer = get_lexer_by_name(language, stripnl=False)
+    except ClassNotFound:
+        return html.escape(code)
+    return pygments_highlight(code, lexer, HtmlFormatter(nowrap=True))
+
+
+def _fence(
+    _: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType
+) -> str:
+    token = tokens[index]
+    language = token.info.split(maxsplit=1)[0].lower() if token.info.strip() else ""
+    label = f' data-language="{html.escape(language[:20])}"' if language else ""
+    return f"<pre><code{label}>{highlight(token.content, language)}</code></pre>\n"
+
+
+def _image(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    token = tokens[index]
+    source = html.escape(str(token.attrs.get("src", "")))
+    alternative = renderer.renderInlineAsText(token.children or [], options, env)
+    return f'<a href="{source}">{html.escape(alternative) or source}</a>'
+
+
+def _align_by_class(state: StateCore) -> None:
+    for token in state.tokens:
+        aligned = ALIGNMENT.fullmatch(str(token.attrs.pop("style", "")))
+        if aligned and aligned[1] != "left":
+            token.attrs["class"] = f"align-{aligned[1]}"
+
+
+def _keep_long_text_plain(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and len(token.content) > LONGEST_INLINE:
+            token.type, token.children = "text", []
+
+
+def _markdown() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    markdown.core.ruler.before("inline", "keep_long_text_plain", _keep_long_text_plain)
+    markdown.core.ruler.push("align_by_class", _align_by_class)
+    markdown.add_render_rule("fence", _fence)
+    markdown.add_render_rule("image", _image)
+    return markdown
+
+
+_MARKDOWN = _markdown()
+
+
+def render(text: str) -> str:
+    """Return Markdown as HTML that is safe to put into a page."""
+    if len(text) > LONGEST_RENDERED:
+        return f"<pre>{html.escape(text)}</pre>"
+    return _sanitise(_MARKDOWN.render(text))
+
+
+class GrowingMarkdown:
+    """An answer that is still being written, rendered without starting from the beginning each time.
+
+    Markdown is read line by line, and a block that another one follows can no longer change: it is *settled*. Only the
+    last block is *open*.
+    """
+
+    def __init__(self) -> None:
+        self._unsettled = ""
+
+    def add(self, text: str) -> tuple[str, str]:
+        """Take in more text and return the HTML that has settled since the last call, and that of the open block.
+
+        The HTML of the answer is everything that has settled, followed by what is open now.
+        """
+        self._unsettled += text
+        lines = self._unsettled.splitlines(keepends=True)
+        tokens = _MARKDOWN.parse(self._unsettled)
+        at = _start_of_last_block(tokens, whole_lines=self._unsettled.count("\n"))
+        settled = "".join(lines[:at])
+        self._unsettled = "".join(lines[at:])
+        return (render(settled) if settled else ""), render(self._unsettled)
+
+
+def _start_of_last_block(tokens: Sequence[Token], whole_lines: int) -> int:
+    """Return the line where the last block begins that is sure to be one: a half line may yet join the one before."""
+    starts = (token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0)
+    return max((start for start in starts if start < whole_lines), default=0)
