@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from premrunner.builtin.planning import DEFAULT_CONTEXT_TOKENS
-from premrunner.builtin.server import KEEP_ALIVE_SECONDS, MAX_LOADED_MODELS, MAX_QUEUE, EngineSettings, serve
+from premrunner.builtin.server import KEEP_ALIVE_SECONDS, MAX_LOADED_MODELS, MAX_QUEUE, serve
 
 
 def main() -> None:
@@ -25,15 +25,13 @@ def main() -> None:
     serve(
         options.host,
         options.port,
-        EngineSettings(
-            store=options.store,
-            max_loaded_models=options.max_loaded_models,
-            keep_alive_seconds=options.keep_alive,
-            parallel=options.parallel,
-            context_length=options.context_length,
-            threads=options.threads,
-            max_queue=options.max_queue,
-        ),
+        options.store,
+        max_loaded_models=options.max_loaded_models,
+        keep_alive_seconds=options.keep_alive,
+        parallel=options.parallel,
+        context_length=options.context_length,
+        threads=options.threads,
+        max_queue=options.max_queue,
     )
 
 

@@ -2,9 +2,11 @@
 
 import ipaddress
 import logging
+from typing import cast
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from premrunner.builtin.refusals import Refusal
@@ -23,6 +25,7 @@ def create_app(built: Services) -> Flask:
     app = Flask("premrunner.builtin", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.config["MAX_CONTENT_LENGTH"] = _JSON_BYTES_MOST
+    cast(DefaultJSONProvider, app.json).sort_keys = False
     register(app.extensions, built)
     app.before_request(_refuse_strangers)
     for module in (models, blobs, generation, embeddings):

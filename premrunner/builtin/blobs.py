@@ -7,9 +7,9 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
 from premrunner.builtin.refusals import Refusal
+from premrunner.net.http import Readable
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class BlobStore:
         """Return where a blob is, or would be."""
         return self._folder / f"sha256-{hex_digest}"
 
-    def receive(self, digest: str, body: BinaryIO) -> bool:
+    def receive(self, digest: str, body: Readable) -> bool:
         """Store what is read from a body, and tell whether it was new.
 
         Memory stays constant. However this ends early, nothing is left behind.
@@ -67,7 +67,7 @@ class BlobStore:
             raise
         return True
 
-    def _store(self, digest: str, body: BinaryIO) -> None:
+    def _store(self, digest: str, body: Readable) -> None:
         handle, name = tempfile.mkstemp(prefix=_TEMPORARY_PREFIX, dir=self._folder)
         temporary = Path(name)
         try:

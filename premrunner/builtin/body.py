@@ -44,7 +44,7 @@ class Body:
         """Return the model's name, by its new or its old key."""
         return self.text("model") or self.text("name")
 
-    def flag(self, name: str, default: bool = False) -> bool:  # noqa: FBT001, FBT002
+    def flag(self, name: str, default: bool = False) -> bool:
         """Return a boolean."""
         value = self._typed(name, bool, "bool")
         return default if value is None else value

@@ -65,5 +65,5 @@ def _lock(store: Path) -> IO[str]:
     except OSError as error:
         file.close()
         raise StorageFailed(f"The model store {store} is in use by another engine.") from error
-    os.set_inheritable(file.fileno(), False)  # noqa: FBT003
+    os.set_inheritable(file.fileno(), False)
     return file

@@ -95,7 +95,9 @@ class ManifestStore:
 
     def all(self) -> list[Manifest]:
         """Return all manifests, newest first."""
-        return sorted(tuple(self._manifests.values()), key=lambda manifest: manifest.modified_at, reverse=True)
+        with self._lock:
+            manifests = list(self._manifests.values())
+        return sorted(manifests, key=lambda manifest: manifest.modified_at, reverse=True)
 
     def put(self, manifest: Manifest) -> None:
         """Write a manifest, replacing the one of that name; it is on disk before this returns."""
@@ -126,7 +128,7 @@ class ManifestStore:
 
     def used_blobs(self) -> set[str]:
         """Return the hex digests of all blobs that some model needs."""
-        return {digest for manifest in list(self._manifests.values()) for digest in manifest.blob_digests}
+        return {digest for manifest in self.all() for digest in manifest.blob_digests}
 
     def _path(self, key: str) -> Path:
         file_name = quote(key, safe="") + _SUFFIX

@@ -34,7 +34,7 @@ class ModelSettings:
         secret: Key that requests must bear, so that no other user of the machine can use the port.
         is_embedding: Serve vectors instead of text.
         needs_mean_pooling: The GGUF names no pooling, so its token vectors are averaged.
-        http_threads: Requests that may wait inside llama.cpp.
+        http_threads: Connections that llama.cpp serves at the same time.
     """
 
     model_path: str

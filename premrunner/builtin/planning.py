@@ -16,8 +16,7 @@ SLOTS_MOST = 4
 _CACHE_SHARE = 1 / 8
 # Keys and values are kept as 16-bit floats.
 _BYTES_A_NUMBER = 2
-# Threads that hold a request inside llama.cpp, beyond one a slot.
-_HTTP_THREADS_SPARE = 8
+_UNLIMITED = 2**31 - 1
 
 
 class Planner:
@@ -28,13 +27,18 @@ class Planner:
         context_tokens: Context of requests that name none.
         slots: Requests a model answers at the same time; None fits as many as memory allows, up to `SLOTS_MOST`.
         threads: Computing threads a model; None takes one a core.
+        requests_most: Requests that may be on their way to one model. llama.cpp keeps a thread for each connection,
+            also an idle one, so with fewer a new connection would wait for seconds.
     """
 
-    def __init__(self, library: Library, *, context_tokens: int, slots: int | None, threads: int | None) -> None:
+    def __init__(
+        self, library: Library, *, context_tokens: int, slots: int | None, threads: int | None, requests_most: int
+    ) -> None:
         self._library = library
         self._context_tokens = context_tokens
         self._slots = slots
-        self._threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else threads
+        self._threads = threads or _cores()
+        self._requests_most = requests_most
 
     def plan(self, manifest: Manifest, context_tokens: int | None, *, is_embedding: bool = False) -> RunnerPlan:
         """Return how to load a model for a request.
@@ -49,24 +53,20 @@ class Planner:
         tokens = min(context_tokens or self._context_tokens, header.number(".context_length") or _UNLIMITED)
         slots = 1 if is_embedding else self._slots or slots_that_fit(header, tokens, _memory_bytes())
         key = RunnerKey(manifest.model_digest, manifest.projector_digest, manifest.template, is_embedding)
+        blobs = self._library.blobs
         settings = ModelSettings(
-            model_path=str(self._library.blobs.path(manifest.model_digest)),
-            projector_path=str(self._library.blobs.path(manifest.projector_digest))
-            if manifest.projector_digest
-            else "",
+            model_path=str(blobs.path(manifest.model_digest)),
+            projector_path=str(blobs.path(manifest.projector_digest)) if manifest.projector_digest else "",
             template=manifest.template,
             context_tokens=tokens,
             slots=slots,
-            threads=self._threads or os.cpu_count() or 1,
+            threads=self._threads,
             secret="",
             is_embedding=is_embedding,
             needs_mean_pooling=f"{header.architecture}.pooling_type" not in header.metadata,
-            http_threads=slots + _HTTP_THREADS_SPARE,
+            http_threads=self._requests_most,
         )
         return RunnerPlan(key, settings, manifest.name)
-
-
-_UNLIMITED = 2**31 - 1
 
 
 def cache_bytes_a_token(header: GgufHeader) -> int:
@@ -85,6 +85,12 @@ def slots_that_fit(header: GgufHeader, context_tokens: int, memory_bytes: int) -
     if not cache_bytes:
         return 1
     return max(1, min(SLOTS_MOST, int(memory_bytes * _CACHE_SHARE / cache_bytes)))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Not on macOS.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import orjson
 
@@ -77,15 +77,15 @@ class Runner:
         )
         if self._is_stopped:
             process.kill()
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101  # Asked for three lines above.
+        to_child, from_child = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         log_reader = threading.Thread(target=self._keep_log, args=[process.stderr], name="model log", daemon=True)
         log_reader.start()
         deadline = threading.Timer(_LOAD_SECONDS_MOST, process.kill)
         deadline.start()
         try:
-            process.stdin.write(self.settings.to_line())
-            process.stdin.flush()
-            answer = orjson.loads(process.stdout.readline())
+            to_child.write(self.settings.to_line())
+            to_child.flush()
+            answer = orjson.loads(from_child.readline())
             self._pool = HttpPool("127.0.0.1", answer["port"])
         except (OSError, ValueError, KeyError) as error:
             process.kill()

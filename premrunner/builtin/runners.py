@@ -1,4 +1,4 @@
-"""Which models are loaded: loading on demand, keep-alive, eviction of the least recently used, and the queue's bound."""
+"""Which models are loaded: on demand, kept alive, the least recently used evicted, with a bound on the queue."""
 
 import logging
 import threading
@@ -145,9 +145,11 @@ class Runners:
         if loaded is not None:
             if loaded.plan.settings == plan.settings and not loaded.is_retiring:
                 return loaded
-            return self._retire(loaded)
+            self._retire(loaded)
+            return None
         if len(self._loaded) >= self._most:
-            return self._retire(min(self._loaded.values(), key=lambda other: (other.users > 0, other.last_used_at)))
+            self._retire(min(self._loaded.values(), key=_eviction_order))
+            return None
         return self._begin_load(plan)
 
     def _retire(self, loaded: Loaded) -> None:
@@ -155,7 +157,6 @@ class Runners:
         loaded.is_retiring = True
         if loaded.users == 0:
             self._drop(loaded)
-            self._changed.notify_all()
 
     def _begin_load(self, plan: RunnerPlan) -> Loaded:
         loaded = Loaded(plan, self._make(plan.settings), keep_alive_seconds=0.0)
@@ -229,3 +230,8 @@ class Runners:
                         self._drop(loaded)
                 pauses = [loaded.expires_in_seconds for loaded in idle if loaded.expires_in_seconds > 0]
                 self._changed.wait(min([60.0, *pauses]))
+
+
+def _eviction_order(loaded: Loaded) -> tuple[bool, bool, float]:
+    """Idle ones go first, then one that is leaving anyway, then the least recently used."""
+    return loaded.users > 0, not loaded.is_retiring, loaded.last_used_at

@@ -11,6 +11,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from premrunner.builtin.durations import parse_keep_alive
 from premrunner.builtin.library import Library
 from premrunner.builtin.model_process import ModelSettings
 from premrunner.builtin.planning import DEFAULT_CONTEXT_TOKENS, Planner
@@ -35,43 +36,54 @@ _KEEP_CONNECTION_SECONDS = 75
 
 
 @dataclass(frozen=True)
-class EngineSettings:
-    """How the engine runs.
+class _Settings:
+    max_loaded_models: int
+    keep_alive_seconds: float
+    parallel: int | None
+    context_length: int
+    threads: int | None
+    max_queue: int
 
-    Attributes:
-        store: Folder of blobs and manifests.
-        max_loaded_models: Models in memory at the same time.
-        keep_alive_seconds: How long a model stays loaded after its last request.
-        parallel: Requests a model answers at the same time; None decides by memory.
-        context_length: Tokens of context where nobody says otherwise.
-        threads: Computing threads a model; None takes one a core.
-        max_queue: Requests that may wait for a model; more are answered 503.
-    """
-
-    store: Path
-    max_loaded_models: int = MAX_LOADED_MODELS
-    keep_alive_seconds: float = KEEP_ALIVE_SECONDS
-    parallel: int | None = None
-    context_length: int = DEFAULT_CONTEXT_TOKENS
-    threads: int | None = None
-    max_queue: int = MAX_QUEUE
+    @property
+    def request_threads(self) -> int:
+        """Requests held at the same time."""
+        return self.max_queue + _THREADS_SPARE
 
 
-def serve(host: str, port: int, settings: EngineSettings) -> None:
+def serve(
+    host: str,
+    port: int,
+    store: Path,
+    *,
+    max_loaded_models: int = MAX_LOADED_MODELS,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    parallel: int | None = None,
+    context_length: int = DEFAULT_CONTEXT_TOKENS,
+    threads: int | None = None,
+    max_queue: int = MAX_QUEUE,
+) -> None:
     """Serve until SIGTERM or SIGINT; leaves the process with 0 then, with 1 when the port or the store is taken.
 
     Args:
         host: A loopback name or address: the API knows no passwords, so nobody else may reach it.
         port: Port to listen on.
-        settings: Everything else.
+        store: Folder of the models.
+        max_loaded_models: Models in memory at the same time.
+        keep_alive_seconds: How long a model stays loaded after its last request; negative is for ever.
+        parallel: Requests a model answers at the same time; None decides by memory.
+        context_length: Tokens of context where nobody says otherwise.
+        threads: Computing threads a model; None takes one a core.
+        max_queue: Requests that may wait for a model; more are answered 503.
 
     Raises:
         SystemExit: Always.
     """
+    kept_seconds = parse_keep_alive(keep_alive_seconds, KEEP_ALIVE_SECONDS)
+    settings = _Settings(max_loaded_models, kept_seconds, parallel, context_length, threads, max_queue)
     try:
         address = _loopback_address(host)
         _check_port_is_free(address, port)
-        library = Library(settings.store)
+        library = Library(store)
     except PremRunnerError as error:
         sys.stderr.write(f"Error: {error.message}\n")
         sys.exit(1)
@@ -79,13 +91,14 @@ def serve(host: str, port: int, settings: EngineSettings) -> None:
 
 
 def _loopback_address(host: str) -> str:
+    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+        is_loopback = ipaddress.ip_address(address).is_loopback
     except ValueError:
-        address = None  # type: ignore[assignment]
-    if address is None or not address.is_loopback:
+        is_loopback = False
+    if not is_loopback:
         raise SettingsInvalid([f"host {host}: the built-in engine listens on loopback only, such as 127.0.0.1"])
-    return str(address)
+    return address
 
 
 def _check_port_is_free(address: str, port: int) -> None:
@@ -103,7 +116,7 @@ def _check_port_is_free(address: str, port: int) -> None:
 class _Engine(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types.
     """Gunicorn with this engine in it."""
 
-    def __init__(self, address: str, port: int, settings: EngineSettings, library: Library) -> None:
+    def __init__(self, address: str, port: int, settings: _Settings, library: Library) -> None:
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         self._settings = settings
         self._library = library
@@ -115,8 +128,8 @@ class _Engine(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "bind": self._bind,
             "worker_class": "gthread",
             "workers": 1,
-            "threads": self._settings.max_queue + _THREADS_SPARE,
-            "worker_connections": 2 * (self._settings.max_queue + _THREADS_SPARE),
+            "threads": self._settings.request_threads,
+            "worker_connections": 2 * self._settings.request_threads,
             "timeout": _WORKER_SILENCE_SECONDS,
             "graceful_timeout": _GRACEFUL_SECONDS,
             "keepalive": _KEEP_CONNECTION_SECONDS,
@@ -139,6 +152,7 @@ class _Engine(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             context_tokens=settings.context_length,
             slots=settings.parallel,
             threads=settings.threads,
+            requests_most=settings.request_threads,
         )
         built = Services(
             library=self._library,

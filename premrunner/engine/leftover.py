@@ -57,6 +57,12 @@ def forget_process(run_folder: Path) -> None:
         (run_folder / _RECORD_NAME).unlink()
 
 
+def kill_marked(mark: str) -> None:
+    """Kill whatever still carries a mark: what has left the group of its engine as well."""
+    for pid in marked_processes(mark):
+        _send(pid, signal.SIGKILL)
+
+
 def end_leftovers(run_folder: Path, *, grace_seconds: float = _GRACE_SECONDS) -> list[int]:
     """End what the last owner's engine left behind; only the present owner may call this.
 

@@ -1,4 +1,4 @@
-"""One run of a local engine: a child in a session of its own, whose whole group ends when it does."""
+"""One run of a local engine: a child in a session of its own; whatever it started ends when it does."""
 
 import os
 import secrets
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from premrunner.engine.leftover import ProcessRecord, forget_process, record_process
+from premrunner.engine.leftover import ProcessRecord, forget_process, kill_marked, record_process
 from premrunner.engine.process_log import ProcessLog
 from premrunner.engine.process_table import MARK_VARIABLE, start_time
 
@@ -24,11 +24,14 @@ _LOG_END_SECONDS = 1.0
 class EngineProcess:
     """A running engine that we started; ``start_process`` makes one."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", log: ProcessLog, on_exit: Callable[[], None]) -> None:
+    def __init__(
+        self, child: "subprocess.Popen[bytes]", mark: str, log: ProcessLog, on_exit: Callable[[], None]
+    ) -> None:
         assert child.stdout is not None  # noqa: S101 (start_process asked for the pipe)
         self.pid = child.pid
         self.exit_code: int | None = None
         self._child = child
+        self._mark = mark
         self._on_exit = on_exit
         self._log = log
         self._log_thread = log.follow(child.stdout)
@@ -75,6 +78,7 @@ class EngineProcess:
             _kill_group(self.pid, signal.SIGKILL)
             self.exit_code = self._child.wait()
             self._is_collected = True
+        kill_marked(self._mark)
         self._log_thread.join(_LOG_END_SECONDS)
         self._ended.set()
         self._on_exit()
@@ -132,7 +136,7 @@ def start_process(
     # The record without a number finds it by its mark, so a full disk is no reason to give up here.
     with suppress(OSError):
         record_process(run_folder, ProcessRecord(mark, child.pid, start_time(child.pid)))
-    return EngineProcess(child, log, on_exit)
+    return EngineProcess(child, mark, log, on_exit)
 
 
 def _kill_group(pid: int, number: signal.Signals) -> None:

@@ -1,7 +1,7 @@
 """The owner of the engine: chooses it, starts it, watches it, starts it again, and tells everybody how it is.
 
-One thread does all of it, step by step; a step never waits longer than a probe. What is decided is in ``plan``, when to
-try again in ``restart``, how to look in ``watch``, how to start in ``launch`` and ``process``.
+One thread does all of it, step by step; a step takes some seconds at most. What is decided is in ``plan``, when to try
+again in ``restart``, how to look in ``watch``, how to start in ``launch`` and ``process``.
 """
 
 import dataclasses

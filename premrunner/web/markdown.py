@@ -8,7 +8,6 @@ style.
 import html
 import re
 from collections.abc import Sequence
-from functools import partial
 
 import nh3
 from markdown_it import MarkdownIt
@@ -31,15 +30,14 @@ LONGEST_RENDERED = 200_000
 
 ALIGNMENT = re.compile(r"text-align:(left|center|right)")
 
-_sanitise = partial(
-    nh3.clean,
+_sanitise = nh3.Cleaner(
     tags={
         *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
         *("s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
     },
     attributes={
         "a": {"href", "title"},
-        "code": {"class", "data-language"},
+        "code": {"data-language"},
         "ol": {"start"},
         "span": {"class"},
         "td": {"class"},
@@ -48,7 +46,8 @@ _sanitise = partial(
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer",
     url_schemes={"http", "https", "mailto"},
-)
+    url_relative="deny",  # It could only lead into these pages.
+).clean
 
 
 def highlight(code: str, language: str) -> str:
@@ -116,27 +115,36 @@ class GrowingMarkdown:
     """An answer that is still being written, rendered without starting from the beginning each time.
 
     Markdown is read line by line, and a block that another one follows can no longer change: it is *settled*. Only the
-    last block is *open*.
+    last block is *open*. A link by reference is resolved only within the text that is drawn together.
     """
 
     def __init__(self) -> None:
-        self._unsettled = ""
+        self._open = ""
 
     def add(self, text: str) -> tuple[str, str]:
         """Take in more text and return the HTML that has settled since the last call, and that of the open block.
 
         The HTML of the answer is everything that has settled, followed by what is open now.
         """
-        self._unsettled += text
-        lines = self._unsettled.splitlines(keepends=True)
-        tokens = _MARKDOWN.parse(self._unsettled)
-        at = _start_of_last_block(tokens, whole_lines=self._unsettled.count("\n"))
-        settled = "".join(lines[:at])
-        self._unsettled = "".join(lines[at:])
-        return (render(settled) if settled else ""), render(self._unsettled)
+        # The parser takes a carriage return for the end of a line, and we count lines with it.
+        self._open += text.replace("\r", "")
+        tokens = _MARKDOWN.parse(self._open)
+        last, line = _last_block(tokens, whole_lines=self._open.count("\n"))
+        self._open = "\n".join(self._open.split("\n")[line:])
+        return _html(tokens[:last]), _html(tokens[last:])
 
 
-def _start_of_last_block(tokens: Sequence[Token], whole_lines: int) -> int:
-    """Return the line where the last block begins that is sure to be one: a half line may yet join the one before."""
-    starts = (token.map[0] for token in tokens if token.level == 0 and token.map and token.nesting >= 0)
-    return max((start for start in starts if start < whole_lines), default=0)
+def _last_block(tokens: Sequence[Token], whole_lines: int) -> tuple[int, int]:
+    """Return the token and the line with which the last block begins.
+
+    A block that begins with a half line does not count: once whole, the line may continue the block before it.
+    """
+    last, line = 0, 0
+    for index, token in enumerate(tokens):
+        if token.level == 0 and token.nesting >= 0 and token.map and token.map[0] < whole_lines:
+            last, line = index, token.map[0]
+    return last, line
+
+
+def _html(tokens: Sequence[Token]) -> str:
+    return _sanitise(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})) if tokens else ""

@@ -1,7 +1,8 @@
 """Answers in the shape of OpenAI's chat completions, as pure functions of what the engine said."""
 
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from premrunner.domain.chat import Answer, ChatRun
@@ -33,15 +34,14 @@ def completion(run: ChatRun, answer: Answer) -> dict[str, Any]:
     }
 
 
-def chunks(run: ChatRun, said: Iterable[ChatChunk], include_usage: bool) -> Generator[dict[str, Any], None, None]:
+def chunks(run: ChatRun, include_usage: bool) -> Generator[dict[str, Any], None, None]:
     """Yield an answer as ``chat.completion.chunk`` objects.
 
     The first carries the role, the one before the last the finish reason; counts come only if asked for, because
     clients that read ``choices[0]`` of every chunk fail on that one.
 
     Args:
-        run: The call.
-        said: What the engine says, as it says it.
+        run: The call, not yet begun.
         include_usage: Whether to end with the token counts.
     """
     frame = {
@@ -51,17 +51,18 @@ def chunks(run: ChatRun, said: Iterable[ChatChunk], include_usage: bool) -> Gene
         "model": run.model_id,
     }
     is_first, calls = True, 0
-    for chunk in said:
-        if is_first:
-            yield {**frame, "choices": [_choice({"role": "assistant", "content": ""})]}
-            is_first = False
-        delta = _delta(chunk, calls)
-        calls += len(chunk.tool_calls)
-        if delta:
-            yield {**frame, "choices": [_choice(delta, logprobs=wire_logprobs(chunk.logprobs))]}
-        if chunk.finish_reason is not None:
-            reason = "tool_calls" if calls else chunk.finish_reason
-            yield {**frame, "choices": [_choice({"content": ""}, reason)]}
+    with closing(run.chunks()) as said:
+        for chunk in said:
+            if is_first:
+                yield {**frame, "choices": [_choice({"role": "assistant", "content": ""})]}
+                is_first = False
+            delta = _delta(chunk, calls)
+            calls += len(chunk.tool_calls)
+            if delta:
+                yield {**frame, "choices": [_choice(delta, logprobs=wire_logprobs(chunk.logprobs))]}
+            if chunk.finish_reason is not None:
+                reason = "tool_calls" if calls else chunk.finish_reason
+                yield {**frame, "choices": [_choice({"content": ""}, reason)]}
     if include_usage:
         yield {**frame, "choices": [], "usage": wire_usage(run.answer.usage)}
 

@@ -1,44 +1,86 @@
 """The pages: what they share, and the way in and out."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response
+from flask_wtf.csrf import CSRFError
 
-from premrunner.errors import Forbidden, TooManyAttempts, Unauthorized
+from premrunner.errors import TooManyAttempts, Unauthorized
 from premrunner.extensions import csrf
 from premrunner.web import auth, ui_assets, ui_chat, ui_models, ui_traces
 from premrunner.web.errors import face_of
 from premrunner.web.services import services
+from premrunner.web.ui_format import FILTERS
 
 bp = Blueprint("ui", __name__)
-for page in (ui_assets, ui_chat, ui_models, ui_traces):
-    bp.register_blueprint(page.bp)
+for part in (ui_assets, ui_chat, ui_models, ui_traces):
+    bp.register_blueprint(part.bp)
 
 
-@bp.app_context_processor
-def shared() -> dict[str, Any]:
-    """Give every template what the frame around it needs."""
-    return {"asset": ui_assets.asset_url, "is_logged_in": auth.has_session(), "engine": services().engine.report}
+def register_pages(app: Flask) -> None:
+    """Put the pages into the app, and give every template what the frame around it needs."""
+    app.register_blueprint(bp)
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+    @app.context_processor
+    def shared() -> dict[str, Any]:
+        return {
+            "asset": ui_assets.asset_url,
+            "is_logged_in": auth.has_session(),
+            "engine_report": services().engine.report,
+        }
 
 
-@bp.app_template_filter("bytes")
-def size_text(size_bytes: int) -> str:
-    """Return a size as people say it, in the decimal units of disks and downloads."""
-    size = float(size_bytes)
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
+@bp.get("/login")
+def login() -> ResponseReturnValue:
+    """Ask for the token, or take it from the link that the terminal showed."""
+    if "token" in request.args:
+        return _enter(request.args["token"])
+    if auth.has_session():
+        return redirect(_destination())
+    return _form()
 
 
-@bp.app_template_filter("milliseconds")
-def duration_text(duration_ms: float) -> str:
-    """Return a duration with as many digits as matter."""
-    if duration_ms < 1000:
-        return f"{duration_ms:.0f} ms"
-    if duration_ms < 100_000:
-        return f"{duration_ms / 1000:.{2 if duration_ms < 10_000 else 1}f} s"
-    return f"{duration_ms / 60_000:.0f} min"
+@bp.post("/login")
+def open_session() -> ResponseReturnValue:
+    """Take the token from the form."""
+    try:
+        if current_app.config["WTF_CSRF_ENABLED"]:
+            csrf.protect()
+    except CSRFError:
+        return _form("This page was open for too long. Please try again.", 403)
+    return _enter(request.form.get("token", ""))
+
+
+@bp.post("/logout")
+def close_session() -> ResponseReturnValue:
+    """End this browser's session."""
+    session.clear()
+    return redirect(url_for("ui.login"))
+
+
+def _enter(token: str) -> ResponseReturnValue:
+    try:
+        auth.check_token(token.strip())
+    except Unauthorized as error:
+        message = "This is not the token." if token.strip() else "Paste the token first."
+        return _form(message, face_of(error).status)
+    except TooManyAttempts as error:
+        return _form(error.message, face_of(error).status)
+    auth.open_session()
+    return redirect(_destination())
+
+
+def _form(message: str = "", status: int = 200) -> ResponseReturnValue:
+    return render_template("login.html", message=message, next=_destination()), status
+
+
+def _destination() -> str:
+    """Return where a login leads: a path of this site, whatever the link says."""
+    wanted = request.values.get("next", "")
+    # Browsers read "//host" and "/\\host" as another site, and drop tabs and line ends before they look.
+    is_local = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted and wanted.isprintable()
+    return wanted if is_local and not urlsplit(wanted).netloc else url_for("ui.chat.show")

@@ -1,9 +1,14 @@
 """Stands in for Ollama as a process: listens where OLLAMA_HOST says and misbehaves as STAND_IN tells it.
 
-Words in STAND_IN, separated by spaces: ``refuse`` (exit 1 with Go's message), ``silent`` (listen, never answer),
-``stubborn`` (ignore SIGTERM), ``child`` (start a process that outlives it, its number goes to $STAND_IN_CHILD_FILE),
-``builtin`` (name itself as the built-in engine does), ``chatty`` (write a megabyte).
+Words in STAND_IN, separated by spaces:
 
+- ``refuse``: exit 1 with a message of Go's kind;
+- ``silent``: listen, never answer;
+- ``stubborn``: ignore SIGTERM;
+- ``child``: start a process that outlives it, and write its number to $STAND_IN_CHILD_FILE;
+- ``escape``: give that process a session of its own;
+- ``builtin``: name itself as the built-in engine does;
+- ``chatty``: write a megabyte first.
 """
 
 import json
@@ -63,7 +68,7 @@ def main():
     if "child" in WORDS:
         # -I keeps it quick; it inherits our output, as llama-server does.
         code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", code])
+        child = subprocess.Popen([sys.executable, "-I", "-S", "-c", code], start_new_session="escape" in WORDS)
         with Path(os.environ["STAND_IN_CHILD_FILE"]).open("a") as file:
             file.write(f"{child.pid}\n")
     if "silent" in WORDS:

@@ -67,10 +67,11 @@ def test_an_engine_that_ignores_sigterm_is_killed_after_its_grace(start: Start, 
 
 
 @pytest.mark.parametrize("how", ["stop", "crash", "own-exit"])
+@pytest.mark.parametrize("words", ["child", "child escape"])
 def test_what_an_engine_started_ends_with_it(
-    how: str, start: Start, children: Callable[[], list[int]], free_address: EngineAddress
+    words: str, how: str, start: Start, children: Callable[[], list[int]], free_address: EngineAddress
 ) -> None:
-    process = start("child")
+    process = start(words)
     wait_until(lambda: answers(free_address))
     (child,) = children()
     assert is_alive(child)

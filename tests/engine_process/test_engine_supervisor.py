@@ -303,6 +303,21 @@ def test_a_listener_that_fails_and_a_state_that_cannot_be_written_stop_nothing(
     ready(supervisor)
 
 
+def test_the_real_builtin_engine_is_started_found_and_ended(
+    folders: EngineFolders, free_address: EngineAddress
+) -> None:
+    pytest.importorskip("xllamacpp")
+    supervisor = EngineSupervisor(EngineWish(free_address, mode="builtin"), EngineLauncher(folders))
+    supervisor.start()
+    try:
+        state = ready(supervisor)
+        assert probe(free_address).is_builtin
+    finally:
+        supervisor.stop()
+    assert state.pid is not None
+    assert not is_alive(state.pid)
+
+
 def test_stopping_what_was_never_started_is_no_error(folders: EngineFolders) -> None:
     EngineSupervisor(EngineWish(), EngineLauncher(folders)).stop()
 

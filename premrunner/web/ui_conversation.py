@@ -1,0 +1,105 @@
+"""A recorded call as a conversation to read.
+
+The input is shown as its caller sent it, which may be in any of the shapes that OpenAI's API allows; a part that is none
+of them is shown as JSON.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from premrunner.records import Trace
+from premrunner.web.markdown import render
+
+# Longer texts are folded: a page of one prompt's documents hides the answer.
+LONGEST_UNFOLDED = 4_000
+# The kinds that a browser draws without running anything.
+PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side said.
+
+    Attributes:
+        role: ``system``, ``user``, ``assistant``, ``tool``, or whatever the caller wrote.
+        html: The text, safe to show: an answer as Markdown, the rest as it was written.
+        is_long: Whether it is to be folded.
+        thinking: The reasoning before it.
+        pictures: Data URLs.
+        calls: Name and arguments of each tool call.
+    """
+
+    role: str
+    html: str
+    is_long: bool = False
+    thinking: str = ""
+    pictures: list[str] = field(default_factory=list)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+
+def turns_of(trace: Trace) -> list[Turn]:
+    """Return the conversation up to and with the answer; without it if there was none."""
+    sent = orjson.loads(trace.input)
+    turns = [_turn(message) for message in (sent if isinstance(sent, list) else [sent])]
+    calls = _calls(orjson.loads(trace.tool_calls)) if trace.tool_calls else []
+    if trace.output or trace.thinking or calls:
+        turns.append(Turn("assistant", render(trace.output), thinking=trace.thinking, calls=calls))
+    return turns
+
+
+def _turn(message: Any) -> Turn:
+    if not isinstance(message, dict):
+        return Turn("user", _plain(_json(message)))
+    role = str(message.get("role", "user"))
+    text, pictures = _content(message.get("content"))
+    return Turn(
+        role=role,
+        html=render(text) if role == "assistant" else _plain(text),
+        is_long=len(text) > LONGEST_UNFOLDED,
+        thinking=str(message.get("reasoning_content") or ""),
+        pictures=pictures,
+        calls=_calls(message.get("tool_calls")),
+    )
+
+
+def _content(content: Any) -> tuple[str, list[str]]:
+    if content is None or isinstance(content, str):
+        return content or "", []
+    texts, pictures = [], []
+    for part in content if isinstance(content, list) else [content]:
+        picture = _picture(part)
+        if picture:
+            pictures.append(picture)
+        else:
+            is_text = isinstance(part, dict) and isinstance(part.get("text"), str)
+            texts.append(part["text"] if is_text else _json(part))
+    return "\n".join(texts), pictures
+
+
+def _picture(part: Any) -> str:
+    image = part.get("image_url") if isinstance(part, dict) else None
+    url = image.get("url") if isinstance(image, dict) else image
+    return url if isinstance(url, str) and PICTURE.fullmatch(url) else ""
+
+
+def _calls(calls: Any) -> list[tuple[str, str]]:
+    functions = [call.get("function") for call in calls or () if isinstance(call, Mapping)]
+    return [_call(function) for function in functions if isinstance(function, Mapping)]
+
+
+def _call(function: Mapping[str, Any]) -> tuple[str, str]:
+    arguments = function.get("arguments") or {}
+    return str(function.get("name", "")), arguments if isinstance(arguments, str) else _json(arguments)
+
+
+def _plain(text: str) -> str:
+    return f'<p class="as-written">{html.escape(text)}</p>' if text else ""
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
