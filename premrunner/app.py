@@ -1,8 +1,6 @@
 """Build the application: settings in, one wired Flask app out. The only place that wires."""
 
-import logging
 import socket
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -21,14 +19,15 @@ from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
-from premrunner.engine.address import parse_ollama_host
+from premrunner.engine.address import EngineAddress, parse_ollama_host
 from premrunner.engine.client import EngineClient
-from premrunner.engine.launch import EngineFolders, EngineLauncher
+from premrunner.engine.launch import EngineFolders, EngineLauncher, builtin_command
 from premrunner.engine.link import EngineLink
 from premrunner.engine.plan import EngineMode, EngineWish
 from premrunner.engine.state import EngineState
 from premrunner.engine.supervisor import EngineSupervisor
 from premrunner.extensions import csrf, db, migrate
+from premrunner.logs import start_logging
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
 from premrunner.storage.message_store import MessageStore
 from premrunner.storage.migration import SCRIPTS, upgrade_database
@@ -58,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     paths.prepare()
     app = Flask("premrunner.web")
     _configure(app, settings, paths)
-    _log(settings.log_level)
+    start_logging(settings.log_level)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(SCRIPTS))
     csrf.init_app(app)
@@ -157,13 +156,8 @@ def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], Non
         mode=cast(EngineMode, settings.engine),
         has_builtin=find_spec("xllamacpp") is not None,
     )
-    return EngineSupervisor(wish, EngineLauncher(folders), on_change=on_change)
 
+    def builtin(address: EngineAddress, store: Path) -> list[str]:
+        return [*builtin_command(address, store), "--context-length", str(settings.context_length)]
 
-def _log(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("premrunner")
-    logger.handlers = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    return EngineSupervisor(wish, EngineLauncher(folders, command_of_builtin=builtin), on_change=on_change)

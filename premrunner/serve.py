@@ -20,6 +20,7 @@ from premrunner.app import create_app, engine_supervisor, prepare_database
 from premrunner.config import Settings
 from premrunner.engine.state import EngineState
 from premrunner.errors import PortTaken
+from premrunner.logs import start_logging
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.starter_state import StarterState
 from premrunner.web.services import Services
@@ -66,11 +67,12 @@ class Server:
         self._paths.prepare()
         require_free_port(self._settings.host, self._settings.port)
         self._say(f"PremRunner {premrunner.__version__}, data in {self._paths.root}")
+        start_logging(self._settings.log_level)
+        # What it would log of the engine is said to the user in `_tell_engine`.
+        logging.getLogger("premrunner.engine").setLevel(logging.ERROR)
         self._supervisor.start()
         try:
             app = create_app(self._settings)
-            # What the log would say of the engine is said to the user in `_tell_engine`.
-            logging.getLogger("premrunner.engine").setLevel(logging.ERROR)
             prepare_database(app)
             services: Services = app.extensions["premrunner"]
             if self._is_ending:

@@ -42,6 +42,10 @@ class RunnerKey:
     template: str
     is_embedding: bool
 
+    def is_same_model(self, other: "RunnerKey") -> bool:
+        """Tell whether another is the same model, for text or for vectors."""
+        return replace(self, is_embedding=other.is_embedding) == other
+
 
 class Runner:
     """A model in its process: start it, ask it, stop it.

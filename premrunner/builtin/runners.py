@@ -94,20 +94,17 @@ class Runners:
         finally:
             self._leave(loaded)
 
-    def unload(self, key: RunnerKey) -> None:
-        """Unload a model: at once if idle, else when its last request has ended."""
+    def unload(self, is_meant: Callable[[RunnerKey], bool]) -> None:
+        """Unload models: at once if idle, else when their last request has ended.
+
+        Args:
+            is_meant: Tells by its key whether a model shall go.
+        """
         with self._changed:
-            if loaded := self._loaded.get(key):
+            for loaded in [loaded for key, loaded in self._loaded.items() if is_meant(key)]:
                 loaded.keep_alive_seconds = 0.0
                 if loaded.users == 0:
                     self._drop(loaded)
-
-    def unload_blobs(self, hex_digests: set[str]) -> None:
-        """Unload every model that uses one of these files, as in `unload`."""
-        with self._changed:
-            keys = [key for key in self._loaded if {key.model_digest, key.projector_digest} & hex_digests]
-        for key in keys:
-            self.unload(key)
 
     def ready(self) -> list[Loaded]:
         """Return what is loaded and alive, the most recently used first."""

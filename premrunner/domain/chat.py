@@ -13,7 +13,7 @@ from premrunner.domain.admission import Admission, Ticket
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.tracing import Tracing
 from premrunner.engine.client import EngineClient
-from premrunner.errors import Cancelled, PremRunnerError
+from premrunner.errors import Cancelled, EngineRefused, PremRunnerError
 from premrunner.net.http import Cancellation
 from premrunner.records import Caller, ChatChunk, ChatRequest, Json, TraceFinished, TraceStatus, Usage
 
@@ -125,7 +125,7 @@ class ChatRun:
         self._wait_for_place(model.engine_name)
         try:
             request = replace(self._call.request, model=model.engine_name)
-            with closing(self._service.engine.chat(request, self._cancellation)) as chunks:
+            with closing(self._service.answer(request, self._cancellation)) as chunks:
                 for chunk in chunks:
                     self._take(chunk)
                     yield chunk
@@ -202,6 +202,15 @@ class ChatService:
     def open(self, call: ChatCall, caller: Caller) -> ChatRun:
         """Return a call that begins when its first chunk is asked for."""
         return ChatRun(self, call, caller)
+
+    def answer(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
+        """Ask the engine; a wish to think is dropped when the model cannot, as OpenAI's own plain models do."""
+        try:
+            yield from self.engine.chat(request, cancellation)
+        except EngineRefused as refusal:
+            if not request.think or "does not support thinking" not in refusal.message:
+                raise
+            yield from self.engine.chat(replace(request, think=None), cancellation)
 
     def complete(self, run: ChatRun) -> Answer:
         """Run a call to its end and return the whole answer.

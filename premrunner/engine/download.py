@@ -72,6 +72,8 @@ class Download:
             InstallFailed: The server fails or what it sent is not the file; the text says how to go on.
             StorageFailed: No space, or the disk failed.
         """
+        if self._path.exists():  # Whole already, but what came after failed; it is verified again.
+            self._path.replace(self._partial)
         fruitless = 0
         while True:
             size_before = self._size()

@@ -6,6 +6,12 @@ import orjson
 
 from premrunner.errors import ContextLengthExceeded, EngineRefused, InvalidRequest, ModelNotFound, PremRunnerError
 
+# What a model cannot do is the caller's to change: another model, or another request.
+CANNOT = {
+    "does not support multimodal": ("This model cannot read images.", "messages"),
+    "missing data required for image input": ("This model cannot read images.", "messages"),
+    "does not support tools": ("This model cannot call tools.", "tools"),
+}
 NOT_FOUND = re.compile(r"""model ["'](?P<name>[^"']*)["'] not found""")
 WRONG_OPTION = re.compile(r'option "[^"]+" must be of type')
 TOO_LONG = ("exceed_context_size", "exceeds the available context size", "prompt is longer than the context")
@@ -43,6 +49,9 @@ def failure(status: int, body: bytes, model_name: str = "") -> PremRunnerError:
         return ContextLengthExceeded(f"The conversation is longer than the model can read: {text}")
     if WRONG_OPTION.search(text):
         return InvalidRequest(f"The engine does not take this: {text}.", param="options")
+    for mark, (sentence, param) in CANNOT.items():
+        if mark in text:
+            return InvalidRequest(sentence, param=param)
     missing = NOT_FOUND.search(text)
     if missing and status in (0, 404):
         return ModelNotFound(model_name or missing["name"])

@@ -37,6 +37,7 @@ _MOST_CHECKSUM_BYTES = 1024 * 1024
 # Version 0.20's archive for Linux is 1.9 GB and 4.3 GB unpacked.
 _UNPACKED_RATIO = 2.5
 _FOLDER_PREFIX = "ollama-"
+_WORK_PREFIX = "unpacking-"
 _DIGEST_LETTERS = 16
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -112,7 +113,7 @@ def install_ollama(
         target = folder / f"{_FOLDER_PREFIX}{sha256[:_DIGEST_LETTERS]}"
         if own_executable(target) is None:
             archive = folder / ".install" / f"{sha256[:_DIGEST_LETTERS]}-{name}"
-            _remove_other_downloads(archive)
+            _remove_remains(archive)
             Download(
                 own_session,
                 f"{release_url.rstrip('/')}/{name}",
@@ -158,16 +159,18 @@ def _choose_archive(checksums: dict[str, str], names: tuple[str, ...]) -> tuple[
     raise InstallFailed("This Python cannot read the release's .zst archive: run `pip install backports.zstd` first.")
 
 
-def _remove_other_downloads(archive: Path) -> None:
-    """Throw away what an older release left half fetched."""
+def _remove_remains(archive: Path) -> None:
+    """Throw away what an older release left half fetched, and an install that was killed half unpacked."""
     for path in archive.parent.glob("*-ollama-*"):
         if not path.name.startswith(archive.name):
             path.unlink(missing_ok=True)
+    for folder in archive.parent.glob(f"{_WORK_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack_beside(archive: Path, target: Path) -> None:
     """Unpack under another name, so that the target is whole from the moment it is there."""
-    work_folder = Path(tempfile.mkdtemp(prefix="unpacking-", dir=archive.parent))
+    work_folder = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=archive.parent))
     try:
         unpack(archive, work_folder)
         if own_executable(work_folder) is None:
@@ -175,6 +178,9 @@ def _unpack_beside(archive: Path, target: Path) -> None:
         work_folder.chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         work_folder.rename(target)
+    except InstallFailed:
+        archive.unlink()  # It will be no better the next time.
+        raise
     except OSError as error:
         raise StorageFailed(f"Ollama could not be put in place: {error.strerror}.") from error
     finally:
@@ -189,9 +195,12 @@ def _switch(destination: Path, target: Path) -> InstalledOllama:
             f"'{destination.name}' in the engine's folder was not put there by PremRunner; move it away."
         )
     link = target.parent / ".install" / "link"
-    link.unlink(missing_ok=True)
-    link.symlink_to(target.name)
-    link.replace(destination)
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.name)
+        link.replace(destination)
+    except OSError as error:
+        raise StorageFailed(f"Ollama could not be put in place: {error.strerror}.") from error
     for folder in target.parent.glob(f"{_FOLDER_PREFIX}*"):
         if folder.is_dir() and folder.resolve() not in (before, target.resolve()):
             shutil.rmtree(folder, ignore_errors=True)

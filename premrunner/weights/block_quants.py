@@ -110,6 +110,9 @@ def _affine_groups(x: Float32, top: int, steps: int, start: np.float32) -> tuple
 
     Args:
         x: Shape (32, groups): sums along the first axis add in order, as the reference does.
+        top: The highest level.
+        steps: Scales that are tried, besides the plain one.
+        start: How far below the plain scale the trials start.
 
     Returns:
         Scales and negated minima (groups), levels (32, groups).

@@ -42,7 +42,7 @@ class Float8Rows:
         block_rows = ceil(self.row_count / self.scales.shape[0])
         block_columns = ceil(self.column_count / self.scales.shape[1])
         of_rows = self.scales[np.arange(first, first + count) // block_rows]
-        return values * np.repeat(of_rows, block_columns, axis=1)[:, : self.column_count]
+        return np.asarray(values * np.repeat(of_rows, block_columns, axis=1)[:, : self.column_count])
 
 
 def scaled(weight: StoredRows, scale: StoredRows | None, block: tuple[int, int] | None) -> Rows:

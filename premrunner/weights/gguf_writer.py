@@ -59,7 +59,7 @@ def file_size(metadata: Metadata, tensors: Sequence[TensorInfo]) -> int:
 
 
 def write_gguf(
-    destination: Path, metadata: Metadata, tensors: Sequence[TensorInfo], values: Iterable[Sequence[Any]]
+    destination: Path, metadata: Metadata, tensors: Sequence[TensorInfo], values: Iterable[Iterable[Any]]
 ) -> WrittenFile:
     """Write a file beside its destination, bring it to disk and rename it.
 
@@ -92,7 +92,7 @@ def write_gguf(
 
 
 def _write(
-    file: Any, digest: BackgroundSha256, header: bytes, tensors: Sequence[TensorInfo], values: Iterable[Sequence[Any]]
+    file: Any, digest: BackgroundSha256, header: bytes, tensors: Sequence[TensorInfo], values: Iterable[Iterable[Any]]
 ) -> int:
     total = 0
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import gguf
-import yaml
+import yaml  # type: ignore[import-untyped]  # Comes with gguf, which reads model cards with it.
 from gguf import GGUFValueType, Keys
 
 from premrunner.weights.gguf_writer import TensorInfo
@@ -98,12 +98,13 @@ def _recorder(architecture: str, tensors: Sequence[TensorInfo]) -> gguf.GGUFWrit
 
 
 def _recorded(recorder: gguf.GGUFWriter) -> list[Entry]:
-    return [
-        Entry(key, value.sub_type if value.type == GGUFValueType.ARRAY and value.sub_type else value.type, value.value)
-        if value.type != GGUFValueType.ARRAY
-        else Entry(key, GGUFValueType.get_type(value.value[0]) if value.value else GGUFValueType.STRING, value.value)
-        for key, value in recorder.kv_data[0].items()
-    ]
+    entries = []
+    for key, recorded in recorder.kv_data[0].items():
+        kind, value = recorded.type, recorded.value
+        if isinstance(value, (list, tuple)):
+            kind, value = GGUFValueType.get_type(value[0]) if value else GGUFValueType.STRING, list(value)
+        entries.append(Entry(key, kind, value))
+    return entries
 
 
 def _is_sound(entry: Entry) -> bool:

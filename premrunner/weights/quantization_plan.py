@@ -20,14 +20,13 @@ _NARROW = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0}
 
 
 def plan_types(
-    tensors: Sequence[Shaped], output: OutputType, *, architecture: str, layer_count: int, expert_count: int, is_70b: bool
+    tensors: Sequence[Shaped], output: OutputType, *, layer_count: int, expert_count: int, is_70b: bool
 ) -> dict[str, GGMLQuantizationType]:
     """Choose a type for each tensor.
 
     Args:
         tensors: All tensors of the file, under their GGUF names.
         output: What was asked for.
-        architecture: GGUF's name of the family.
         layer_count: Number of blocks.
         expert_count: Number of experts; 0 for a dense model.
         is_70b: Whether eight query heads share a key head in an 80-layer model.

@@ -100,7 +100,7 @@ class StoredRows:
         values = np.empty((count, self.column_count), NUMPY_DTYPES[self.dtype])
         if values.size:
             start = self.tensor.offset_bytes + first * self.column_count * values.itemsize
-            self.files.read_into(self.tensor.path, start, memoryview(values.reshape(-1)).cast("B"))
+            self.files.read_into(self.tensor.path, start, values.data.cast("B"))
         return values
 
 

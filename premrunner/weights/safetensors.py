@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from premrunner.weights.errors import NotWeights, WeightsInvalid
 from premrunner.weights.json_file import parse_json_object
@@ -124,7 +124,7 @@ def _entry(name: str, entry: Any, path: Path, data_start: int) -> StoredTensor:
     return StoredTensor(name, path, dtype, tuple(shape), data_start + begin, expected)
 
 
-def _are_counts(numbers: Any) -> bool:
+def _are_counts(numbers: Any) -> TypeGuard[list[int]]:
     return isinstance(numbers, list) and all(type(number) is int and 0 <= number < 2**48 for number in numbers)
 
 

@@ -1,5 +1,6 @@
-"""Do the tensors fit what config.json says? Asked before anything is written, for what llama.cpp would only find out
-when it loads the file.
+"""Do the tensors fit what config.json says?
+
+Asked before anything is written, because llama.cpp would only find out when it loads the file.
 """
 
 import re

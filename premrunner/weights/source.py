@@ -1,6 +1,6 @@
 """The tensors of a model as Hugging Face names them, ready to be read: 8-bit floats scaled, adapters merged."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,14 @@ class NamedRows:
     Attributes:
         shape: Outermost first.
         stored_dtype: What it was before scales or a delta were applied; decides what ``auto`` means.
+        is_replaced: Whether an adapter brought it whole, in whatever size.
     """
 
     name: str
     shape: tuple[int, ...]
     rows: Rows
     stored_dtype: str
+    is_replaced: bool = False
 
 
 def canonical_name(name: str) -> str:
@@ -57,11 +59,6 @@ def checkpoint_tensors(checkpoint: Checkpoint, config: Mapping[str, Any], files:
             whole = scaled(rows, scale, block)
         named.append(NamedRows(canonical_name(name), rows.tensor.shape, whole, rows.dtype))
     return named
-
-
-def replace_rows(tensors: list[NamedRows], change: Callable[[NamedRows], NamedRows]) -> list[NamedRows]:
-    """Give the same list with each tensor changed, as an adapter does."""
-    return [change(tensor) for tensor in tensors]
 
 
 def _is_scale(name: str, stored: Mapping[str, StoredRows]) -> bool:

@@ -12,6 +12,7 @@ from os import cpu_count
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from premrunner.weights.errors import ValuesNotFinite
 from premrunner.weights.hashing import BackgroundSha256
@@ -94,8 +95,8 @@ def _survey_file(
         return SourceFile(role, path.name, size_bytes, digest.hexdigest()), bad
 
 
-def _read(files: OpenFiles, path: Path, offset: int, size_bytes: int, advance: Advance) -> np.ndarray:  # type: ignore[type-arg]
+def _read(files: OpenFiles, path: Path, offset: int, size_bytes: int, advance: Advance) -> npt.NDArray[np.uint8]:
     chunk = np.empty(size_bytes, np.uint8)
-    files.read_into(path, offset, memoryview(chunk))
+    files.read_into(path, offset, chunk.data)
     advance(size_bytes)
     return chunk

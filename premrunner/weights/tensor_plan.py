@@ -141,7 +141,9 @@ def _rearranged(tensor: NamedRows, family: Family, config: Config) -> NamedRows:
         if tensor.name.endswith(interleave.suffix):
             head_count = config.key_value_head_count if interleave.of_keys else config.head_count
             if tensor.shape[0] % (2 * head_count):
-                raise WeightsInvalid(f"{tensor.name} has {tensor.shape[0]} rows, which {head_count} heads cannot share.")
+                raise WeightsInvalid(
+                    f"{tensor.name} has {tensor.shape[0]} rows, which {head_count} heads cannot share."
+                )
             upright = tensor.rows if len(tensor.shape) > 1 else UprightRows(tensor.rows)
             return replace(tensor, rows=InterleavedRows(upright, head_count))
     if tensor.name.endswith(family.transposed) and family.transposed:

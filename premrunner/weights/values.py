@@ -44,7 +44,7 @@ def to_float32(values: Array, dtype: str) -> Float32:
     if dtype == "BF16":
         return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     if dtype.startswith("F8"):
-        return _float8_table(dtype)[values]
+        return np.asarray(_float8_table(dtype)[values])
     return values.astype(np.float32, copy=False)
 
 

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import io
+import os
 import resource
 import signal
 import tarfile
@@ -358,6 +360,7 @@ def test_a_hostile_archive_is_refused_and_writes_nothing_outside(
         install()
     assert not destination.exists()
     assert not list(tmp_path.rglob("outside"))
+    assert leftovers(destination) == []
 
 
 @pytest.mark.parametrize(
@@ -413,6 +416,25 @@ def test_two_installs_at_once_are_refused(install: Install, release: Release, de
     with pytest.raises(InstallFailed, match="under way"):
         install()
     other.release()
+
+
+def test_a_disk_that_is_full_when_unpacking_does_not_cost_the_download(
+    install: Install, release: Release, destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.offer(TGZ, archive(RELEASE))
+    (destination.parent / ".install" / "unpacking-killed").mkdir(parents=True)
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(tarfile.TarFile, "extractfile", _raise_disk_full)
+        with pytest.raises(StorageFailed, match="No space left"):
+            install()
+    assert leftovers(destination) == [f"{release.sums[TGZ][:16]}-{TGZ}"]
+    assert install().executable.exists()
+    assert release.ranges == [None, f"bytes={len(release.files[TGZ])}-"]
+    assert leftovers(destination) == []
+
+
+def _raise_disk_full(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(

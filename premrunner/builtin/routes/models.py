@@ -48,9 +48,13 @@ def tags() -> dict[str, Any]:
 
 @bp.get("/api/ps")
 def running() -> dict[str, Any]:
-    """List the loaded models."""
-    shown = (_running(loaded) for loaded in services().runners.ready())
-    return {"models": [model for model in shown if model]}
+    """List the loaded models; one that is loaded twice, for text and for vectors, is one entry of their size."""
+    shown: dict[str, dict[str, Any]] = {}
+    for loaded in services().runners.ready():
+        model = _running(loaded)
+        if model and (other := shown.setdefault(model["name"], model)) is not model:
+            other["size"] += model["size"]
+    return {"models": list(shown.values())}
 
 
 @bp.post("/api/show")
@@ -100,7 +104,8 @@ def delete() -> Response:
     manifest = services().library.manifests.find(name)
     if manifest is None:
         raise model_missing(wanted)
-    services().runners.unload_blobs(services().library.delete(name, manifest))
+    orphans = services().library.delete(name, manifest)
+    services().runners.unload(lambda key: key.model_digest in orphans)
     return Response(status=200)
 
 

@@ -21,6 +21,7 @@ INTERLEAVED = (
     Interleave("k_proj.weight", of_keys=True),
     Interleave("k_proj.bias", of_keys=True),
 )
+_ASSUMED = {"vocab_size": 32000, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "max_position_embeddings": 2048}
 LLAMA_VOCABULARIES = ("sentencepiece", "byte_fallback", "byte_level", "unigram")
 
 
@@ -38,7 +39,7 @@ LLAMA = Family(
     model=MODEL_ARCH.LLAMA,
     fields=(*STANDARD_FIELDS, *HEAD_LENGTH_FIELDS, VOCABULARY_SIZE),
     required=DENSE_LAYER,
-    defaults={"vocab_size": 32000, "rms_norm_eps": 1e-6, "rope_theta": 10000.0, "max_position_embeddings": 2048},
+    defaults=_ASSUMED,
     derive=same_heads_and_head_width,
     more=rotary_width_entries,
     constants=llama3_rope_factors,
@@ -53,7 +54,7 @@ MISTRAL = Family(
     model=MODEL_ARCH.LLAMA,
     fields=LLAMA.fields,
     required=DENSE_LAYER,
-    defaults=LLAMA.defaults | {"num_key_value_heads": 8, "max_position_embeddings": 131072},
+    defaults=_ASSUMED | {"num_key_value_heads": 8, "max_position_embeddings": 131072},
     derive=same_heads_and_head_width,
     more=rotary_width_entries,
     constants=llama3_rope_factors,

@@ -129,7 +129,7 @@ def llama3_rope_factors(config: Config) -> dict[str, Float32]:
     low = rope_number(rope, "low_freq_factor", 1.0)
     high = rope_number(rope, "high_freq_factor", 4.0)
     original = rope_number(rope, "original_max_position_embeddings", 8192)
-    if min(base, factor, low, original) <= 0 or high <= low:
+    if min(float(base), factor, low, original) <= 0 or high <= low:
         raise WeightsInvalid("config.json: the numbers of rope_scaling make no sense.", file_name="config.json")
     exponents = np.arange(0, config.head_width, 2, dtype=np.float32) / np.float32(config.head_width)
     wavelengths = 2 * math.pi / (np.float32(1.0) / base**exponents)

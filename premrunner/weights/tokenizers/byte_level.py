@@ -31,7 +31,7 @@ def byte_level_vocabulary(
         return None
     vocabulary = vocabulary_map(model)
     texts = {number: text for text, number in vocabulary.items()}
-    added = {number: token for number, token in files.added_tokens.items()}
+    added = files.added_tokens
     count = max(max(texts), max(added, default=0)) + 1
     if vocabulary_size is not None and count > vocabulary_size:
         raise WeightsInvalid(

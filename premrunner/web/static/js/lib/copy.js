@@ -1,0 +1,37 @@
+const SHOWN_MS = 1500;
+
+/** Put text on the clipboard, and say so on the button for a moment. */
+export async function copyText(text, button) {
+  const label = button.querySelector("span");
+  label.textContent = (await write(text)) ? "Copied" : "Not allowed";
+  setTimeout(() => (label.textContent = "Copy"), SHOWN_MS);
+}
+
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return writeFromSelection(text);
+  }
+}
+
+/** Browsers give the clipboard to secure addresses alone, and http in a home network is none. */
+function writeFromSelection(text) {
+  const area = Object.assign(document.createElement("textarea"), { value: text, className: "for-readers" });
+  const focused = document.activeElement;
+  document.body.append(area);
+  area.select();
+  const isCopied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return isCopied;
+}
+
+/** Make every button with data-copy copy the element of that id. */
+export function copyButtons() {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copyText(document.getElementById(button.dataset.copy).textContent, button));
+  }
+}

@@ -1,0 +1,5 @@
+import { watchEngine } from "./lib/engine.js";
+import { localTimes } from "./lib/local_time.js";
+
+watchEngine();
+localTimes();

@@ -1,0 +1,117 @@
+"""From a folder of safetensors, with or without a LoRA adapter, to one GGUF file."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from gguf import GGMLQuantizationType
+
+from premrunner.weights.gguf_writer import write_gguf
+from premrunner.weights.lineage import Lineage
+from premrunner.weights.progress import Progress, ProgressMeter
+from premrunner.weights.rows import OpenFiles
+from premrunner.weights.stream import stream_values
+from premrunner.weights.survey import SourceFile, survey
+from premrunner.weights.task import Task, open_task
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A finished GGUF file.
+
+    Attributes:
+        sha256: Of the file, in hexadecimal: what Ollama calls its blob.
+        output_type: What was written: ``bf16``, ``q4_k_m``...
+        kinds: Type of each tensor by its GGUF name.
+        lineage: What it was made from.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    architecture: str
+    output_type: str
+    parameter_count: int
+    kinds: Mapping[str, GGMLQuantizationType]
+    lineage: Lineage
+    seconds: float
+
+
+def convert(
+    source: Path,
+    destination: Path,
+    *,
+    adapter: Path | None = None,
+    output_type: str = "auto",
+    name: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
+) -> Conversion:
+    """Convert a folder of safetensors to a GGUF file.
+
+    Everything that can be wrong is found before the first byte is written, and the file appears under its name only
+    when it is complete.
+
+    Args:
+        source: Folder of a model; with ``adapter``, of its base.
+        destination: The file to write; replaced if it is there.
+        adapter: Folder of a LoRA adapter to merge in.
+        output_type: One of ``OUTPUT_TYPE_NAMES``; ``auto`` keeps the type that the weights are stored in.
+        name: What the model is called in the file; by default what its card or folder says.
+        progress: Told how far it is, at most ten times a second, from any thread.
+        is_cancelled: Asked often; once it says yes, the work stops.
+
+    Raises:
+        WeightsInvalid: The weights, the adapter or the tokenizer cannot be converted; the subclass says why.
+        StorageFailed: The disk would not take the file.
+        Cancelled: On demand.
+    """
+    started = time.monotonic()
+    files = OpenFiles()
+    try:
+        task = open_task(source, adapter, files, output_type=output_type, name=name)
+        sources = _survey(task, files, progress, is_cancelled)
+        options = {"output_type": task.plan.output.name} | ({"name": name} if name else {})
+        lineage = Lineage(tuple(sources), task.base_model_name, options)
+        task.plan.metadata.extend(lineage.entries())
+        infos = task.plan.infos
+        meter = ProgressMeter("writing", sum(info.size_bytes for info in infos), progress, is_cancelled)
+        values = (_metered(pieces, meter) for pieces in stream_values(task.plan.tensors, task.plan.kinds))
+        written = write_gguf(destination, task.plan.metadata, infos, values)
+    finally:
+        files.close()
+    return Conversion(
+        path=written.path,
+        size_bytes=written.size_bytes,
+        sha256=written.sha256,
+        architecture=task.plan.family.architecture,
+        output_type=task.plan.output.name,
+        parameter_count=task.plan.parameter_count,
+        kinds=task.plan.kinds,
+        lineage=lineage,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _survey(
+    task: Task,
+    files: OpenFiles,
+    progress: Callable[[Progress], None] | None,
+    is_cancelled: Callable[[], bool] | None,
+) -> list[SourceFile]:
+    paths = [path for source in task.sources for path in source.paths]
+    meter = ProgressMeter("checking", sum(path.stat().st_size for path in paths), progress, is_cancelled)
+    return [
+        found
+        for source in task.sources
+        for found in survey(source.role, source.paths, source.tensors, files, meter.advance)
+    ]
+
+
+def _metered(pieces: Iterator[npt.NDArray[np.generic]], meter: ProgressMeter) -> Iterator[npt.NDArray[np.generic]]:
+    for piece in pieces:
+        meter.advance(piece.nbytes)
+        yield piece

@@ -1,0 +1,80 @@
+"""One conversion, opened and planned: the model, its adapter and what will be made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from premrunner.weights.adapter import Adapter, open_adapter
+from premrunner.weights.lora import merge_adapter
+from premrunner.weights.model import Model, open_model, text_files
+from premrunner.weights.plan import Plan, plan_conversion
+from premrunner.weights.rows import OpenFiles
+from premrunner.weights.safetensors import StoredTensor
+from premrunner.weights.source import checkpoint_tensors
+from premrunner.weights.tokenizers.files import TokenizerFiles
+
+
+@dataclass(frozen=True)
+class Source:
+    """One folder that goes into a conversion.
+
+    Attributes:
+        role: ``model``, ``base`` or ``adapter``.
+        paths: Its files, weights first.
+        tensors: What lies in the weights.
+    """
+
+    role: str
+    paths: Sequence[Path]
+    tensors: Sequence[StoredTensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A conversion that only needs to be carried out.
+
+    Attributes:
+        base_model_name: What the adapter calls its base.
+    """
+
+    plan: Plan
+    sources: Sequence[Source]
+    base_model_name: str | None
+
+
+def open_task(
+    folder: Path, adapter_folder: Path | None, files: OpenFiles, *, output_type: str, name: str | None
+) -> Task:
+    """Open what a conversion needs and plan it; only headers and text files are read.
+
+    Raises:
+        WeightsInvalid: Something is missing, damaged or does not fit.
+    """
+    model = open_model(folder)
+    tensors = checkpoint_tensors(model.checkpoint, model.config.values, files)
+    adapter = open_adapter(adapter_folder) if adapter_folder else None
+    if adapter:
+        tensors = merge_adapter(tensors, adapter, model.family, files, is_tied=model.config.is_tied)
+    plan = plan_conversion(
+        model,
+        tensors,
+        output_type=output_type,
+        tokenizer_folder=_tokenizer_folder(model, adapter),
+        name=name,
+    )
+    sources = [_source(model.folder, model.checkpoint.files, list(model.checkpoint.tensors.values()), bool(adapter))]
+    if adapter:
+        paths = [*adapter.files, *text_files(adapter.folder)]
+        sources.append(Source("adapter", paths, list(adapter.tensors)))
+    return Task(plan, sources, adapter.config.base_model_name if adapter else None)
+
+
+def _source(folder: Path, weights: Sequence[Path], tensors: Sequence[StoredTensor], has_adapter: bool) -> Source:
+    return Source("base" if has_adapter else "model", [*weights, *text_files(folder)], tensors)
+
+
+def _tokenizer_folder(model: Model, adapter: Adapter | None) -> Path:
+    """Prefer the adapter's tokenizer: training may have added tokens or a chat template."""
+    if adapter and TokenizerFiles(adapter.folder).are_there:
+        return adapter.folder
+    return model.folder

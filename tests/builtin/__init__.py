@@ -1,0 +1,1 @@
+"""The built-in engine, as units and as a whole process."""
