@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 from premrunner.config import load_settings
 
@@ -21,8 +23,10 @@ worker_connections = 2000
 keepalive = 75
 # A gevent worker beats each second however long its streams are; only a blocked one misses it.
 timeout = 30
-# Streams get so long to end; then they are cut, and their traces say so.
+# Streams get so long to end.
 graceful_timeout = 5
+# Those that do not are told, early enough to say it and to be recorded: at the end gunicorn kills without a word.
+tell_streams_after = 3
 control_socket_disable = True
 loglevel = "warning"
 accesslog = None
@@ -59,6 +63,19 @@ def on_exit(server):
     if owner is not None:
         owner.terminate()
         owner.wait(15)
+
+
+def post_worker_init(worker):
+    """Have the streams told when this worker is asked to end."""
+    threading.Thread(target=tell_streams_at_the_end, args=(worker,), daemon=True).start()
+
+
+def tell_streams_at_the_end(worker):
+    """Wait for the end; a greenlet, because gevent has patched the worker by now."""
+    while worker.alive:
+        time.sleep(0.25)
+    time.sleep(tell_streams_after)
+    worker.wsgi.extensions["premrunner"].chat.interrupt_all()
 
 
 def worker_exit(server, worker):

@@ -35,7 +35,7 @@ from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.trace_store import TraceStore
 from premrunner.storage.trace_writer import TraceWriter, process_name
-from premrunner.web import auth, caller, errors, simple_chat, status, traces, v1_chat, v1_models
+from premrunner.web import auth, caller, errors, security_headers, simple_chat, status, traces, ui, v1_chat, v1_models
 from premrunner.web.services import Services
 
 SESSION_DAYS = 30
@@ -112,12 +112,14 @@ def _register(app: Flask) -> None:
     caller.register_request_ids(app)
     errors.register_errors(app)
     auth.register_auth(app)
+    security_headers.register_security_headers(app)
     for prefix in OPENAI_PREFIXES:
         for blueprint in (v1_chat.bp, v1_models.bp):
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
     app.register_blueprint(traces.bp, url_prefix="/v1")
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
+    ui.register_pages(app)
 
 
 def prepare_database(app: Flask) -> None:

@@ -41,6 +41,8 @@ class Settings:
     queue_seconds: int
     context_length: int
     max_request_bytes: int
+    max_upload_bytes: int
+    upload_expiry_hours: int
     log_level: str
 
 
@@ -152,6 +154,13 @@ SETTINGS = (
         _number(1024, 2**40),
         "Longest JSON request, images included; more is answered 413.",
     ),
+    Setting(
+        "MAX_UPLOAD_BYTES",
+        str(100 * 10**9),
+        _number(1, 2**50),
+        "Largest upload, all its files together; more is answered 413.",
+    ),
+    Setting("UPLOAD_EXPIRY_HOURS", "48", _number(1, 8760), "Unfinished uploads are deleted after so long a silence."),
     Setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."),
 )
 

@@ -6,16 +6,24 @@
     ├── SettingsInvalid          every wrong setting at once; the program does not start
     ├── PortTaken                another program listens where we should
     ├── InvalidRequest           the caller's input is wrong; names the parameter
-    │   └── ContextLengthExceeded  the prompt is longer than the model can read
+    │   ├── ContextLengthExceeded  the prompt is longer than the model can read
+    │   ├── UploadTooLarge       more bytes than this server takes
+    │   └── DigestMismatch       the bytes that came are not the ones that were meant; send them again
     ├── NotFound                 nothing has that id
     │   ├── ModelNotFound
-    │   └── TraceNotFound
+    │   ├── TraceNotFound
+    │   └── UploadNotFound
     ├── Unauthorized             no token, or a wrong one
     ├── Forbidden                known, but not allowed (another site's form, say)
     ├── TooManyAttempts          slow down; says for how long
     ├── Overloaded               every place is taken and the queue is full; says when to come back
     ├── Cancelled                the caller left or pressed stop
+    ├── ServerEnding             we are being stopped or restarted; another try will work
+    ├── UploadConflict           the upload is in another state than the caller thinks; look, then go on
+    │   └── UploadIncomplete     chunks are missing; names them
+    ├── UploadStalled            the bytes stopped coming
     ├── StorageFailed            disk full, read-only or damaged
+    │   └── DiskFull             free space and go on
     ├── StarterUnavailable       the first model could not be fetched; offline, most often
     └── EngineError              the neighbour that runs models
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
@@ -75,6 +83,14 @@ class ContextLengthExceeded(InvalidRequest):
         super().__init__(message, param="messages", code="context_length_exceeded")
 
 
+class UploadTooLarge(InvalidRequest):
+    """The upload has more bytes than MAX_UPLOAD_BYTES allows."""
+
+
+class DigestMismatch(InvalidRequest):
+    """What arrived has another digest than the caller gave; it does not count, the rest does."""
+
+
 class NotFound(PremRunnerError):
     """Nothing here has that id."""
 
@@ -96,6 +112,13 @@ class TraceNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("Trace not found")
+
+
+class UploadNotFound(NotFound):
+    """No upload has that id: it never had, it expired or was given up."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such upload; it may have expired. Start a new one.")
 
 
 class Unauthorized(PremRunnerError):
@@ -137,8 +160,44 @@ class Cancelled(PremRunnerError):
         super().__init__(message)
 
 
+class UploadConflict(PremRunnerError):
+    """The upload is not in the state that the caller takes it to be in; its status tells which."""
+
+
+class UploadIncomplete(UploadConflict):
+    """An upload cannot be completed while chunks are missing.
+
+    Attributes:
+        missing: Their indexes, ascending.
+    """
+
+    def __init__(self, message: str, missing: Sequence[int]) -> None:
+        super().__init__(message)
+        self.missing = tuple(missing)
+
+
+class UploadStalled(PremRunnerError):
+    """The client stopped sending in the middle, or sends too slowly to ever end."""
+
+
+class ServerEnding(PremRunnerError):
+    """The server is being stopped or restarted.
+
+    Attributes:
+        retry_after_seconds: About how long a restart takes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("The server is being restarted. Send the request again.")
+        self.retry_after_seconds = 5
+
+
 class StorageFailed(PremRunnerError):
     """The disk or the database would not take it."""
+
+
+class DiskFull(StorageFailed):
+    """There is not enough space; what has arrived is kept."""
 
 
 class StarterUnavailable(PremRunnerError):

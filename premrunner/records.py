@@ -15,12 +15,22 @@ Json = Any  # What orjson gives back: the checks happen where it is parsed.
 TraceStatus = Literal["running", "ok", "error", "cancelled", "interrupted"]
 
 
+UploadState = Literal["open", "complete"]
+
+ID_DIGITS = 24
+
+
 def new_id() -> str:
     """Return a fresh id of 24 hex digits that sorts by time: 48 bits of milliseconds, 48 random bits.
 
     Newest-first lists and their pages then need no index but the primary key. UUIDv7 (RFC 9562) has the same plan.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text could have come from `new_id`."""
+    return len(text) == ID_DIGITS and not text.strip("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,3 +281,66 @@ class Trace:
     tool_calls: str = ""
     parameters: str = "{}"
     ignored: str = "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A digest that bytes should have.
+
+    Attributes:
+        algorithm: As ``hashlib`` names it.
+        value: The digest itself.
+    """
+
+    algorithm: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFile:
+    """One file of an upload.
+
+    Attributes:
+        path: Its name, with its folders for one of a dropped folder; never a path of ours.
+        sha256: Hex digest, known when the upload is complete.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """Bytes that are arriving or have arrived.
+
+    Attributes:
+        id: Its key, and later that of the model made from it.
+        name: What its owner calls the model.
+        files: At least one.
+        chunk_bytes: Size of every chunk but each file's last; None until the first chunk shows it.
+        expected_sha256: What the client says it will be; empty when it does not.
+        sha256: What it is, once complete: of a lone file, or of the list of all (see ``docs/uploads.md``).
+        tus_metadata: ``Upload-Metadata`` as a tus client sent it; None for an upload by chunks.
+    """
+
+    id: str
+    name: str
+    files: Sequence[UploadFile]
+    chunk_bytes: int | None
+    state: UploadState
+    created_at: datetime
+    completed_at: datetime | None = None
+    expected_sha256: str = ""
+    sha256: str = ""
+    tus_metadata: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def is_tus(self) -> bool:
+        """Whether it grows from its start, by tus, and not by numbered chunks."""
+        return self.tus_metadata is not None

@@ -90,8 +90,10 @@ def start_server(data_path: Path, **environment: str) -> LiveServer:
         try:
             if requests.get(server.url + "/health", timeout=2).ok:
                 return server
-        except requests.ConnectionError:
+        except requests.RequestException:  # Not listening yet, or listening while its worker still loads.
             time.sleep(0.05)
+    process.kill()
+    process.wait()
     raise AssertionError(Path(log.name).read_text())
 
 

@@ -66,7 +66,7 @@ def load(built: Services, plan: RunnerPlan, keep_alive_seconds: float, client: s
         Cancelled: The client left.
     """
     if keep_alive_seconds <= 0:
-        built.runners.unload(plan.key.is_same_model)
+        built.runners.unload(lambda loaded: loaded.key.is_same_model(plan.key))
         return
     cancellation = Cancellation()
     with (

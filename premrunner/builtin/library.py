@@ -1,7 +1,6 @@
 """The models on disk: manifests and blobs as one, and the headers of their files."""
 
 import fcntl
-import os
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -18,24 +17,16 @@ _HEADERS_KEPT = 64
 
 
 class Library:
-    """A store of models, opened by one process at a time.
+    """A store of models; `lock_store` sees to it that it has no other user.
 
     Args:
-        store: Folder; made if it is not there.
-
-    Raises:
-        StorageFailed: Another process has it open, or it cannot be written.
+        store: Folder; made if it is not there. What interrupted uploads left in it is removed.
     """
 
     def __init__(self, store: Path) -> None:
-        try:
-            store.mkdir(parents=True, exist_ok=True)
-            self._lock_file = _lock(store)
-            self.blobs = BlobStore(store / "blobs")
-            self.blobs.prune_temporary()
-            self.manifests = ManifestStore(store / "manifests")
-        except OSError as error:
-            raise StorageFailed(f"The model store {store} cannot be used: {error.strerror}") from error
+        self.blobs = BlobStore(store / "blobs")
+        self.blobs.prune_temporary()
+        self.manifests = ManifestStore(store / "manifests")
         # Held while a model is added or deleted, so that no blob goes that a new manifest is about to name.
         self.changes = threading.Lock()
         self.header = lru_cache(maxsize=_HEADERS_KEPT)(self._read_header)
@@ -44,26 +35,31 @@ class Library:
         """Return the Jinja template in force, "" if there is none."""
         return manifest.template or self.header(manifest.model_digest).text("tokenizer.chat_template")
 
-    def delete(self, name: ModelName, manifest: Manifest) -> set[str]:
-        """Delete a model and the blobs that no other uses; return the hex digests of those."""
+    def delete(self, name: ModelName, manifest: Manifest) -> None:
+        """Delete a model and the blobs that no other uses."""
         with self.changes:
             self.manifests.remove(name)
-            orphans = manifest.blob_digests - self.manifests.used_blobs()
-            for hex_digest in orphans:
+            for hex_digest in manifest.blob_digests - self.manifests.used_blobs():
                 self.blobs.remove(hex_digest)
-        return orphans
 
     def _read_header(self, hex_digest: str) -> GgufHeader:
         return read_header(self.blobs.path(hex_digest))
 
 
-def _lock(store: Path) -> IO[str]:
-    """Take the store's lock, which the system gives back when the last process that holds it ends."""
-    file = (store / "lock").open("a+", encoding="ascii")
+def lock_store(store: Path) -> IO[str]:
+    """Make a store this process's own, and its forks', until they have all ended or closed the file returned.
+
+    Raises:
+        StorageFailed: Another engine has it, or the folder cannot be written.
+    """
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        file = (store / "lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise StorageFailed(f"The model store {store} cannot be used: {error.strerror}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
         raise StorageFailed(f"The model store {store} is in use by another engine.") from error
-    os.set_inheritable(file.fileno(), False)
     return file

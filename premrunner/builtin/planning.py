@@ -27,8 +27,7 @@ class Planner:
         context_tokens: Context of requests that name none.
         slots: Requests a model answers at the same time; None fits as many as memory allows, up to `SLOTS_MOST`.
         threads: Computing threads a model; None takes one a core.
-        requests_most: Requests that may be on their way to one model. llama.cpp keeps a thread for each connection,
-            also an idle one, so with fewer a new connection would wait for seconds.
+        requests_most: Requests that may be on their way to one model; llama.cpp holds a thread for each.
     """
 
     def __init__(

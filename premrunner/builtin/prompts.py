@@ -46,7 +46,7 @@ class Question:
     context_tokens: int | None
 
 
-def chat_question(body: Body, messages: Sequence[Mapping[str, Any]], manifest: Manifest) -> Question:
+def chat_question(body: Body, messages: Sequence[dict[str, Any]], manifest: Manifest) -> Question:
     """Return a chat as llama.cpp's request.
 
     Args:
@@ -112,7 +112,7 @@ def _template_words(think: bool | str | None) -> dict[str, Any]:
     return {} if think is None else {"enable_thinking": think}
 
 
-def _with_own_messages(messages: Sequence[Mapping[str, Any]], manifest: Manifest) -> list[dict[str, Any]]:
+def _with_own_messages(messages: Sequence[dict[str, Any]], manifest: Manifest) -> list[dict[str, Any]]:
     can_see = "vision" in manifest.capabilities
     found = [_message(message, can_see=can_see) for message in (*manifest.messages, *messages)]
     if manifest.system and found[0]["role"] != "system":
@@ -120,40 +120,31 @@ def _with_own_messages(messages: Sequence[Mapping[str, Any]], manifest: Manifest
     return found
 
 
-def _message(message: Mapping[str, Any], *, can_see: bool) -> dict[str, Any]:
-    role = message.get("role", "")
-    content = message.get("content") or ""
-    if not isinstance(role, str) or not isinstance(content, str):
-        raise Refusal("json: cannot unmarshal message: role and content must be of type string")
-    translated: dict[str, Any] = {"role": role.lower(), "content": content}
-    if images := message.get("images"):
+def _message(message: dict[str, Any], *, can_see: bool) -> dict[str, Any]:
+    fields = Body(message)
+    content = fields.text("content")
+    translated: dict[str, Any] = {"role": fields.text("role").lower(), "content": content}
+    if images := fields.array("images"):
         translated["content"] = _parts(content, images, can_see=can_see)
-    if thinking := message.get("thinking"):
-        translated["reasoning_content"] = thinking
-    if calls := message.get("tool_calls"):
-        translated["tool_calls"] = [_tool_call(call, index) for index, call in enumerate(calls)]
-    if call_id := message.get("tool_call_id"):
-        translated["tool_call_id"] = call_id
-    if tool_name := message.get("tool_name"):
-        translated["name"] = tool_name
+    if calls := fields.objects("tool_calls"):
+        translated["tool_calls"] = [_tool_call(Body(call), index) for index, call in enumerate(calls)]
+    for name, llama_name in (("thinking", "reasoning_content"), ("tool_call_id", "tool_call_id"), ("tool_name", "name")):
+        if text := fields.text(name):
+            translated[llama_name] = text
     return translated
 
 
-def _tool_call(call: object, index: int) -> dict[str, Any]:
-    function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(call, Mapping) or not isinstance(function, Mapping):
-        raise Refusal("json: cannot unmarshal tool_calls: each must be an object with a function")
-    arguments = orjson.dumps(function.get("arguments") or {}).decode()
+def _tool_call(call: Body, index: int) -> dict[str, Any]:
+    function = Body(call.mapping("function"))
+    arguments = orjson.dumps(function.mapping("arguments")).decode()
     return {
-        "id": call.get("id") or f"call_{index}",
+        "id": call.text("id") or f"call_{index}",
         "type": "function",
-        "function": {"name": function.get("name") or "", "arguments": arguments},
+        "function": {"name": function.text("name"), "arguments": arguments},
     }
 
 
-def _parts(text: str, images: object, *, can_see: bool) -> list[dict[str, Any]]:
-    if not isinstance(images, list):
-        raise Refusal("json: cannot unmarshal images: an array of base64 strings is expected")
+def _parts(text: str, images: list[Any], *, can_see: bool) -> list[dict[str, Any]]:
     urls = [f"data:image/{_checked_kind(image, index)};base64,{image}" for index, image in enumerate(images)]
     if not can_see:
         raise Refusal(orjson.dumps(_NO_IMAGES).decode())

@@ -151,7 +151,12 @@ class Runner:
     def _request(self, path: str, body: object, cancellation: Cancellation | None) -> HttpReply:
         if self._pool is None:
             raise Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)
-        headers = {"Authorization": f"Bearer {self.settings.secret}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {self.settings.secret}",
+            "Content-Type": "application/json",
+            # After a stream llama.cpp closes the connection without saying so; reusing it would be a race.
+            "Connection": "close",
+        }
         reply = self._pool.request("POST", path, orjson.dumps(body), headers, cancellation=cancellation)
         if reply.status != HTTPStatus.OK:
             # Ollama passes llama.cpp's JSON on as a string, and clients look into it.

@@ -94,14 +94,14 @@ class Runners:
         finally:
             self._leave(loaded)
 
-    def unload(self, is_meant: Callable[[RunnerKey], bool]) -> None:
+    def unload(self, is_meant: Callable[[RunnerPlan], bool]) -> None:
         """Unload models: at once if idle, else when their last request has ended.
 
         Args:
-            is_meant: Tells by its key whether a model shall go.
+            is_meant: Tells whether what was loaded for a plan shall go.
         """
         with self._changed:
-            for loaded in [loaded for key, loaded in self._loaded.items() if is_meant(key)]:
+            for loaded in [loaded for loaded in self._loaded.values() if is_meant(loaded.plan)]:
                 loaded.keep_alive_seconds = 0.0
                 if loaded.users == 0:
                     self._drop(loaded)

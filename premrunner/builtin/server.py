@@ -12,7 +12,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from premrunner.builtin.durations import parse_keep_alive
-from premrunner.builtin.library import Library
+from premrunner.builtin.library import Library, lock_store
 from premrunner.builtin.model_process import ModelSettings
 from premrunner.builtin.planning import DEFAULT_CONTEXT_TOKENS, Planner
 from premrunner.builtin.runner import Runner
@@ -83,11 +83,12 @@ def serve(
     try:
         address = _loopback_address(host)
         _check_port_is_free(address, port)
-        library = Library(store)
+        lock = lock_store(store)
     except PremRunnerError as error:
         sys.stderr.write(f"Error: {error.message}\n")
         sys.exit(1)
-    _Engine(address, port, settings, library).run()
+    with lock:
+        _Engine(address, port, store, settings).run()
 
 
 def _loopback_address(host: str) -> str:
@@ -116,10 +117,10 @@ def _check_port_is_free(address: str, port: int) -> None:
 class _Engine(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types.
     """Gunicorn with this engine in it."""
 
-    def __init__(self, address: str, port: int, settings: _Settings, library: Library) -> None:
+    def __init__(self, address: str, port: int, store: Path, settings: _Settings) -> None:
         self._bind = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         self._settings = settings
-        self._library = library
+        self._store = store
         self._runners: Runners | None = None
         super().__init__()
 
@@ -147,15 +148,16 @@ class _Engine(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
         settings = self._settings
         self._runners = Runners(_runner, most=settings.max_loaded_models, waiting_most=settings.max_queue)
+        library = Library(self._store)
         planner = Planner(
-            self._library,
+            library,
             context_tokens=settings.context_length,
             slots=settings.parallel,
             threads=settings.threads,
             requests_most=settings.request_threads,
         )
         built = Services(
-            library=self._library,
+            library=library,
             planner=planner,
             runners=self._runners,
             departures=DepartureWatch(),

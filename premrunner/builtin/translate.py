@@ -51,8 +51,10 @@ def chat_deltas(events: Iterable[Mapping[str, Any]], top_logprobs: int) -> Itera
             calls.add(delta.get("tool_calls") or ())
             logprobs = _logprobs((choice.get("logprobs") or {}).get("content"), top_logprobs)
             if reason := choice.get("finish_reason"):
-                done_reason = "length" if reason == "length" else "stop"
-                yield Delta(tool_calls=calls.complete(), done_reason=done_reason, counts=_counts(event))
+                if reason == "length":  # A call that was being written is cut, and of no use.
+                    yield Delta(done_reason="length", counts=_counts(event))
+                else:
+                    yield Delta(tool_calls=calls.complete(), done_reason="stop", counts=_counts(event))
                 return
             content, thinking = delta.get("content") or "", delta.get("reasoning_content") or ""
             if content or thinking or logprobs:

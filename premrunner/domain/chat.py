@@ -13,7 +13,7 @@ from premrunner.domain.admission import Admission, Ticket
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.tracing import Tracing
 from premrunner.engine.client import EngineClient
-from premrunner.errors import Cancelled, EngineRefused, PremRunnerError
+from premrunner.errors import Cancelled, EngineRefused, PremRunnerError, ServerEnding
 from premrunner.net.http import Cancellation
 from premrunner.records import Caller, ChatChunk, ChatRequest, Json, TraceFinished, TraceStatus, Usage
 
@@ -97,8 +97,14 @@ class ChatRun:
         self._started_at = time.perf_counter()
         self._queued_ms = 0.0
         self._failure: BaseException | None = None
+        self._is_interrupted = False
         self._is_closed = False
         self._closing = threading.Lock()
+
+    def interrupt(self) -> None:
+        """Stop because the server ends."""
+        self._is_interrupted = True
+        self.cancel()
 
     def cancel(self) -> None:
         """Stop: the engine at once, the queue if it still waits there."""
@@ -111,11 +117,13 @@ class ChatRun:
         Raises:
             PremRunnerError: What went wrong, before the first chunk or after any.
         """
-        self._service.tracing.begin(self._call, self._caller)
+        self._service.begin(self, self._call, self._caller)
         try:
             yield from self._ask()
         except BaseException as failure:
             self._failure = failure
+            if self._is_interrupted:
+                raise ServerEnding from failure
             raise
         finally:
             self.close()
@@ -156,7 +164,7 @@ class ChatRun:
         status = self._status()
         if status != "ok":
             self.cancel()
-        self._service.tracing.finish(self._finished(status))
+        self._service.finish(self, self._finished(status))
         logger.info(
             "Chat ended.", extra={"request_id": self.id, "status": status, "duration_ms": round(self.elapsed_ms)}
         )
@@ -164,6 +172,8 @@ class ChatRun:
     def _status(self) -> TraceStatus:
         if self.answer.finish_reason is not None:
             return "ok"
+        if self._is_interrupted:
+            return "interrupted"
         if self._failure is None or isinstance(self._failure, Cancelled | GeneratorExit):
             return "cancelled"
         return "error"
@@ -197,7 +207,23 @@ class ChatService:
         self.engine = engine
         self.catalog = catalog
         self.admission = admission
-        self.tracing = tracing
+        self._tracing = tracing
+        self._running: set[ChatRun] = set()
+
+    def begin(self, run: ChatRun, call: ChatCall, caller: Caller) -> None:
+        """Record that a call begins."""
+        self._running.add(run)
+        self._tracing.begin(call, caller)
+
+    def finish(self, run: ChatRun, trace: TraceFinished) -> None:
+        """Record how a call ended."""
+        self._running.discard(run)
+        self._tracing.finish(trace)
+
+    def interrupt_all(self) -> None:
+        """Stop every call that is under way, because the server ends; each tells its client so."""
+        for run in tuple(self._running):
+            run.interrupt()
 
     def open(self, call: ChatCall, caller: Caller) -> ChatRun:
         """Return a call that begins when its first chunk is asked for."""

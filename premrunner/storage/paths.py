@@ -5,7 +5,8 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from premrunner.errors import StorageFailed
+from premrunner.errors import StorageFailed, UploadNotFound
+from premrunner.records import is_id
 
 # Only the user who runs PremRunner may read what is in the data folder.
 PRIVATE_FOLDER = 0o700
@@ -92,6 +93,26 @@ class DataPaths:
         """Files being fetched; an interrupted one is resumed."""
         return self.root / "downloads"
 
+    @property
+    def uploads(self) -> Path:
+        """What is being uploaded, and what was."""
+        return self.root / "uploads"
+
+    @property
+    def incoming_uploads(self) -> Path:
+        """Bytes whose upload is not known yet."""
+        return self.uploads / "incoming"
+
+    def upload(self, upload_id: str) -> Path:
+        """One upload's folder; files in it are numbered, so no name that a user gave ever becomes a path.
+
+        Raises:
+            UploadNotFound: The id is not one of ours.
+        """
+        if not is_id(upload_id):
+            raise UploadNotFound
+        return self.uploads / upload_id
+
     def prepare(self) -> None:
         """Create the folders.
 
@@ -99,7 +120,15 @@ class DataPaths:
             StorageFailed: The folder cannot be written.
         """
         try:
-            for folder in (self.root, self.backups, self.run, self.logs, self.engine, self.downloads):
+            for folder in (
+                self.root,
+                self.backups,
+                self.run,
+                self.logs,
+                self.engine,
+                self.downloads,
+                self.incoming_uploads,
+            ):
                 folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             probe = self.run / f"writable-{secrets.token_hex(4)}"
             probe.touch()

@@ -37,6 +37,24 @@ class ModelRow(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class UploadRow(Table):
+    """Bytes that are arriving or have arrived; which chunks are there stands in a ledger beside the files."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    files: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    chunk_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(20))
+    expected_sha256: Mapped[str] = mapped_column(String(64), default="")
+    sha256: Mapped[str] = mapped_column(String(64), default="", index=True)
+    tus_metadata: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class MessageRow(Table):
     """A message of the simple chat history."""
 

@@ -13,7 +13,10 @@ from premrunner.web.errors import API_PREFIXES
 from premrunner.web.services import services
 
 # Everything else needs a token or a session.
-PUBLIC_ENDPOINTS = {"static", "status.verify_token", "ui.login", "ui.open_session", "status.health", "status.favicon"}
+PUBLIC_ENDPOINTS = {
+    *("static", "status.verify_token", "status.health"),
+    *("ui.login", "ui.open_session", "ui.assets.send", "ui.assets.favicon"),
+}
 READING = {"GET", "HEAD", "OPTIONS"}
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 

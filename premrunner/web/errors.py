@@ -37,6 +37,7 @@ class Face:
 
 # The first that fits counts, so a class stands before those it derives from.
 FACES: tuple[tuple[type[Exception], Face], ...] = (
+    (errors.UploadTooLarge, Face(413, "invalid_request_error")),
     (errors.InvalidRequest, Face(400, "invalid_request_error")),
     (errors.ModelNotFound, Face(404, "invalid_request_error", "model_not_found")),
     (errors.NotFound, Face(404, "invalid_request_error", "not_found")),
@@ -45,6 +46,11 @@ FACES: tuple[tuple[type[Exception], Face], ...] = (
     (errors.TooManyAttempts, Face(429, "rate_limit_error", "rate_limit_exceeded")),
     (errors.Overloaded, Face(503, "overloaded_error", "overloaded")),
     (errors.Cancelled, Face(CLIENT_CLOSED_REQUEST, "api_error", "cancelled")),
+    (errors.UploadIncomplete, Face(409, "invalid_request_error", "upload_incomplete", is_permanent=True)),
+    (errors.UploadConflict, Face(409, "invalid_request_error", "upload_conflict", is_permanent=True)),
+    (errors.UploadStalled, Face(408, "invalid_request_error", "upload_stalled")),
+    (errors.DiskFull, Face(507, "api_error", "disk_full", is_permanent=True)),
+    (errors.ServerEnding, Face(503, "api_error", "server_ending")),
     (errors.StorageFailed, Face(500, "api_error", "storage_failed", is_permanent=True)),
     (errors.EngineNotReady, Face(503, "api_error", "engine_not_ready")),
     (errors.EngineRefused, Face(500, "api_error", "engine_error", is_permanent=True)),

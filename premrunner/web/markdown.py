@@ -32,7 +32,25 @@ ALIGNMENT = re.compile(r"text-align:(left|center|right)")
 
 _sanitise = nh3.Cleaner(
     tags={
-        *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre"),
+        *(
+            "a",
+            "blockquote",
+            "br",
+            "code",
+            "del",
+            "em",
+            "h1",
+            "h2",
+            "h3",
+            "h4",
+            "h5",
+            "h6",
+            "hr",
+            "li",
+            "ol",
+            "p",
+            "pre",
+        ),
         *("s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
     },
     attributes={
@@ -58,21 +76,18 @@ def highlight(code: str, language: str) -> str:
         lexer = get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
         return html.escape(code)
-    return pygments_highlight(code, lexer, HtmlFormatter(nowrap=True))
+    coloured: str = pygments_highlight(code, lexer, HtmlFormatter(nowrap=True))
+    return coloured
 
 
-def _fence(
-    _: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType
-) -> str:
+def _fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
     token = tokens[index]
     language = token.info.split(maxsplit=1)[0].lower() if token.info.strip() else ""
     label = f' data-language="{html.escape(language[:20])}"' if language else ""
     return f"<pre><code{label}>{highlight(token.content, language)}</code></pre>\n"
 
 
-def _image(
-    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
-) -> str:
+def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
     source = html.escape(str(token.attrs.get("src", "")))
     alternative = renderer.renderInlineAsText(token.children or [], options, env)

@@ -14,6 +14,7 @@ from premrunner.web.markdown import GrowingMarkdown
 from premrunner.web.openai_request import parse_chat
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
+from premrunner.web.ui_setup import known_models
 
 bp = Blueprint("chat", __name__)
 
@@ -34,10 +35,7 @@ FIRST_PROMPTS = (
 def show() -> str:
     """Show the chat."""
     return render_template(
-        "chat.html",
-        models=services().catalog.known(),
-        starter=services().starter.progress(),
-        first_prompts=FIRST_PROMPTS,
+        "chat.html", models=known_models(), starter=services().starter.progress(), first_prompts=FIRST_PROMPTS
     )
 
 

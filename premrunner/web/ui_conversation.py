@@ -1,7 +1,7 @@
 """A recorded call as a conversation to read.
 
-The input is shown as its caller sent it, which may be in any of the shapes that OpenAI's API allows; a part that is none
-of them is shown as JSON.
+The input is shown as its caller sent it, which may be in any of the shapes that OpenAI's API allows; a part that is
+none of them is shown as JSON.
 """
 
 import html

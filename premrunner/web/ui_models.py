@@ -9,6 +9,7 @@ from flask import Blueprint, render_template, request
 from premrunner.domain.catalog import CatalogModel, tagged
 from premrunner.web.markdown import highlight
 from premrunner.web.services import services
+from premrunner.web.ui_setup import known_models
 
 bp = Blueprint("models", __name__)
 
@@ -73,7 +74,7 @@ def show() -> str:
     """Show every model that there is."""
     loaded = {tagged(model.name) for model in services().engine.report().loaded}
     address = request.host_url.rstrip("/")
-    cards = [_card(model, loaded, address) for model in services().catalog.known()]
+    cards = [_card(model, loaded, address) for model in known_models()]
     return render_template("models.html", cards=cards, starter=services().starter.progress())
 
 

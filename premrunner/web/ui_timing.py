@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from premrunner.records import Trace
 
+# What rounds to nothing is not a part of the bar.
+LEAST_MS = 0.5
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,7 +28,7 @@ class Phase:
 
 
 def phases_of(trace: Trace) -> list[Phase]:
-    """Return the phases that took any time, in their order; what the engine did not account for is left free."""
+    """Return the phases that took time, in their order; what the engine did not account for is left free."""
     measured = [
         ("Queued", "waiting for a place", trace.queued_ms),
         ("Load", "bringing the model into memory", trace.load_ms),
@@ -35,7 +38,7 @@ def phases_of(trace: Trace) -> list[Phase]:
     whole_ms = max(trace.duration, sum(duration_ms for _, _, duration_ms in measured))
     phases, start = [], 0.0
     for name, meaning, duration_ms in measured:
-        if duration_ms > 0:
+        if duration_ms >= LEAST_MS:
             width = 100 * duration_ms / whole_ms
             phases.append(Phase(name, meaning, duration_ms, round(start, 2), round(width, 2)))
             start += width

@@ -98,6 +98,11 @@ class RunningEngine(EngineClient):
         """Return the numbers of the model processes of this engine."""
         return [child for worker in children(self.process.pid) for child in children(worker)]
 
+    def unload_all(self) -> None:
+        for name in self.loaded():
+            self.post("/api/generate", {"model": name, "keep_alive": 0})
+        eventually(lambda: not self.model_processes())
+
     def stop(self) -> int:
         self.session.close()
         self.process.terminate()

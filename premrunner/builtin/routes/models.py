@@ -104,8 +104,8 @@ def delete() -> Response:
     manifest = services().library.manifests.find(name)
     if manifest is None:
         raise model_missing(wanted)
-    orphans = services().library.delete(name, manifest)
-    services().runners.unload(lambda key: key.model_digest in orphans)
+    services().runners.unload(lambda plan: plan.model_name == manifest.name)
+    services().library.delete(name, manifest)
     return Response(status=200)
 
 

@@ -1,7 +1,7 @@
 import { Announcer } from "./lib/announcer.js";
 import { Composer } from "./lib/composer.js";
 import { Conversation } from "./lib/conversation.js";
-import { engineStatus, watchEngine } from "./lib/engine.js";
+import { isLoaded, watchEngine } from "./lib/engine.js";
 import { events } from "./lib/events.js";
 import { AnswerView, userMessage } from "./lib/message_view.js";
 import { post } from "./lib/request.js";
@@ -11,9 +11,9 @@ import { watchSetup } from "./lib/setup.js";
 const find = (name) => document.querySelector(`[data-${name}]`);
 const conversation = Conversation.restore();
 const announcer = new Announcer(find("announcer"));
-const composer = new Composer(find("composer"), { onSend: send, onStop: () => running?.abort() });
+const composer = new Composer(find("composer"), { onSend: send, onStop: stop });
 const list = find("messages");
-let running = null;
+let running = null; // The answer that is being written: its view, and the switch that stops it.
 
 function send() {
   const model = find("model").value;
@@ -31,16 +31,17 @@ async function ask(model) {
   conversation.messages.push(answer);
   const view = show(answer);
   view.wait(isLoaded(model) ? "" : "Bringing the model into memory…");
-  running = new AbortController();
+  const { signal } = (running = Object.assign(new AbortController(), { view }));
   setBusy(true);
   scrollToEnd();
   try {
-    await follow(await post(composer.form.action, { model, messages: wire }, running.signal), view);
+    await follow(await post(composer.form.action, { model, messages: wire }, signal), view);
     answer.ending = "done";
   } catch (error) {
     answer.ending = error.name === "AbortError" ? "stopped" : error.message;
   }
   running = null;
+  view.keep();
   setBusy(false);
   keepingEnd(() => view.finish());
   announcer.sayNow(answer.ending === "done" ? `${view.openText} End of the answer.` : endingSaid(answer.ending));
@@ -52,9 +53,7 @@ async function follow(response, view) {
     if (event.trace) view.answer.trace = event.trace;
     if (event.end) view.answer.numbers = event.end;
     if (event.text === undefined) continue;
-    const before = view.openText;
-    keepingEnd(() => view.grow(event));
-    if (event.settled) announcer.say(before);
+    keepingEnd(() => announcer.say(view.grow(event)));
   }
 }
 
@@ -63,6 +62,10 @@ function show(answer) {
   const view = new AnswerView(answer, answer.model, { onRetry: retry });
   list.append(view.element);
   return view;
+}
+
+function stop() {
+  running?.abort();
 }
 
 /** Ask again for the last answer, in the place of the one that failed. */
@@ -102,13 +105,8 @@ function nameOf(model) {
   return [...find("model").options].find((option) => option.value === model).text;
 }
 
-function isLoaded(model) {
-  const names = engineStatus().loadedModels.map(({ name }) => name.replace(/:latest$/, ""));
-  return names.includes(model.replace(/:latest$/, ""));
-}
-
 function begin() {
-  running?.abort();
+  stop();
   conversation.messages = [];
   conversation.save();
   list.replaceChildren();
@@ -137,9 +135,13 @@ find("first-prompts").addEventListener("click", ({ target }) => {
   send();
 });
 addEventListener("pagehide", () => {
+  running?.view.keep();
   Object.assign(conversation, { draft: composer.field.value, model: find("model").value });
   conversation.save();
 });
 restore();
 watchEngine();
-watchSetup(["#setup", "#model"], () => (find("first-prompts").hidden = false));
+watchSetup(["#setup", "#model"], () => {
+  find("first-prompts").hidden = false;
+  announcer.sayNow("The model is ready.");
+});

@@ -12,6 +12,7 @@ export class Announcer {
 
   /** Add to what will be said next. */
   say(text) {
+    if (!text) return;
     this.#waiting += `${text} `;
     this.#timer ||= setTimeout(() => this.#speak(), LEAST_GAP_MS);
   }

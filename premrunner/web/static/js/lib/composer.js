@@ -15,6 +15,7 @@ export class Composer {
       event.preventDefault();
       onSend();
     });
+    this.field.addEventListener("input", () => this.#grow());
     this.stopButton.addEventListener("click", onStop);
     document.addEventListener("keydown", (event) => event.key === "Escape" && onStop());
   }
@@ -25,6 +26,12 @@ export class Composer {
 
   set text(text) {
     this.field.value = text;
+    this.#grow();
+  }
+
+  /** The stylesheet does it, where the browser knows how. */
+  #grow() {
+    if (!CSS.supports("field-sizing", "content")) this.field.rows = Math.min(8, this.text.split("\n").length);
   }
 
   /** Show Stop in the place of Send; whoever pressed one of them goes on in the box. */

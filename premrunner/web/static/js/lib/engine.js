@@ -3,10 +3,14 @@ const WAITING_MS = 1500;
 
 const chip = document.querySelector("[data-engine]");
 const names = { builtin: "built-in (llama.cpp)", ollama: "Ollama" };
-let status = { state: chip?.dataset.state, loadedModels: [] };
+let status = { state: chip?.dataset.state, loadedModels: JSON.parse(chip?.dataset.loaded ?? "[]") };
 
-/** What the engine last said of itself. */
-export const engineStatus = () => status;
+/** Whether the engine had a model in its memory when it was last asked. */
+export function isLoaded(model) {
+  return status.loadedModels.some(({ name }) => withoutTag(name) === withoutTag(model));
+}
+
+const withoutTag = (name) => name.replace(/:latest$/, "");
 
 /** Keep the header's engine chip true; asks more often while the engine is not ready, and not at all unseen. */
 export function watchEngine() {

@@ -31,15 +31,22 @@ export class AnswerView {
     part(this.element, "waiting-text").textContent = text;
   }
 
-  /** Take in an event with text. */
+  /** Take in an event with text, and return the text of the blocks that have settled. */
   grow({ text, thinking, settled, open }) {
     this.answer.text += text;
     this.answer.thinking += thinking;
-    part(this.element, "settled").insertAdjacentHTML("beforeend", settled);
+    const blocks = document.createRange().createContextualFragment(settled);
+    const settledText = blocks.textContent;
+    part(this.element, "settled").append(blocks);
     part(this.element, "open").innerHTML = open;
-    this.answer.html = part(this.element, "settled").innerHTML + open;
     part(this.element, "waiting").hidden = Boolean(this.answer.text);
-    this.#showThinking();
+    if (thinking) this.#showThinking();
+    return settledText;
+  }
+
+  /** Put what is shown into the answer, so that it can be kept. */
+  keep() {
+    this.answer.html = part(this.element, "settled").innerHTML + part(this.element, "open").innerHTML;
   }
 
   /** The last block, as text for those who listen. */
@@ -50,15 +57,16 @@ export class AnswerView {
   /** Show how it ended. */
   finish() {
     const { ending, trace, numbers, text } = this.answer;
+    const isStopped = ending === "stopped";
+    const hasFailed = !isStopped && ending !== "done";
     part(this.element, "waiting").hidden = true;
-    part(this.element, "facts").hidden = !(text || trace);
+    part(this.element, "facts").hidden = hasFailed && !text && !trace;
     part(this.element, "copy-answer").hidden = !text;
     part(this.element, "trace").hidden = !trace;
     part(this.element, "trace").href = trace ?? "";
     part(this.element, "numbers").textContent = factsOf(numbers, ending);
-    const hasFailed = ending !== "done" && ending !== "stopped";
-    part(this.element, "problem-row").hidden = !hasFailed;
-    part(this.element, "problem").textContent = hasFailed ? ending : "";
+    part(this.element, "problem-row").hidden = !hasFailed && !(isStopped && !text);
+    part(this.element, "problem").textContent = hasFailed ? ending : "Stopped before the first word.";
   }
 
   #showThinking() {
@@ -74,6 +82,6 @@ function factsOf(numbers, ending) {
   if (numbers?.finishReason === "length") facts.push("Cut at the token limit");
   if (numbers?.completionTokens) facts.push(`${numbers.completionTokens} tokens`);
   if (numbers?.tokensPerSecond) facts.push(`${numbers.tokensPerSecond.toFixed(1)} tokens/s`);
-  if (numbers?.ttftMs) facts.push(`first after ${(numbers.ttftMs / 1000).toFixed(2)} s`);
+  if (numbers?.ttftMs) facts.push(`first token ${(numbers.ttftMs / 1000).toFixed(2)} s`);
   return facts.join(" · ");
 }

@@ -1,0 +1,67 @@
+"""Keep bytes that arrive before it is known where they belong, as in a form whose file stands before its fields."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from premrunner.storage.disk_errors import disk_errors
+from premrunner.storage.paths import PRIVATE_FILE
+from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
+
+COPY_BYTES = 1024 * 1024
+
+
+class Spool:
+    """A file of its own, on the disk of the uploads; deleted when it is closed, unless it was moved.
+
+    Args:
+        folder: Where it lies meanwhile.
+        hashes: Whether to take the sha256 of what comes.
+    """
+
+    def __init__(self, folder: Path, *, hashes: bool) -> None:
+        self._path = folder / secrets.token_hex(12)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        self._hash = hashlib.sha256() if hashes else None
+        self._flushed = 0
+        self.size_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what has come."""
+        return self._hash.hexdigest() if self._hash else ""
+
+    def write(self, data: memoryview) -> None:
+        """Take more bytes.
+
+        Raises:
+            DiskFull: There is no space.
+        """
+        with disk_errors():
+            write_all(self._file, data, self.size_bytes)
+            self.size_bytes += len(data)
+            if self._hash:
+                self._hash.update(data)
+                if self.size_bytes - self._flushed >= WRITE_BACK_BYTES:  # It stays; the other kind is soon deleted.
+                    begin_write_back(self._file, self._flushed, self.size_bytes - self._flushed)
+                    self._flushed = self.size_bytes
+
+    def copy_to(self, sink: Callable[[memoryview], None]) -> None:
+        """Give everything to a sink, piece by piece."""
+        buffer = memoryview(bytearray(COPY_BYTES))
+        offset = 0
+        while count := os.preadv(self._file, [buffer], offset):
+            sink(buffer[:count])
+            offset += count
+
+    def move(self, target: Path) -> None:
+        """Give the file its final name, once it is on disk."""
+        sync_data(self._file)
+        self._path.rename(target)
+
+    def close(self) -> None:
+        """Delete the file, unless it was moved."""
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""A form with one large file: its bytes go straight through, its small fields are kept, in whatever order they come.
+
+The standard parser looks for the boundary in every byte and writes the file twice. Here only the first and the last
+64 KiB are looked at: the fields that clients send are smaller, so the file begins in the first and ends in the last.
+"""
+
+from collections.abc import Callable, Mapping
+
+from flask import Request
+from werkzeug.http import parse_options_header
+
+from premrunner.errors import InvalidRequest
+from premrunner.net.native_threads import NativeThreads
+from premrunner.web.native_body import NativeBody
+from premrunner.web.request_body import StreamBody, body_of
+
+HEAD_BYTES = TAIL_BYTES = 64 * 1024
+BROKEN = "The form is not one that a browser sends: multipart/form-data with a file and short fields."
+
+
+class MultipartForm:
+    """A form whose file has not been read yet.
+
+    Args:
+        body: The request's body.
+        boundary: What stands between its parts.
+
+    Attributes:
+        fields: Text fields that have come so far, by name.
+        file_field: Name of the field that is the file.
+        file_name: The file's name, as the client gave it.
+        length_bytes: At most so many bytes the file has; None when the client does not say.
+
+    Raises:
+        InvalidRequest: No file begins where one should.
+    """
+
+    def __init__(self, body: NativeBody | StreamBody, boundary: bytes) -> None:
+        self._body = body
+        self._delimiter = b"\r\n--" + boundary
+        self.fields: dict[str, str] = {}
+        self.file_field = self.file_name = ""
+        self._tail = bytearray(self._read_head(body.read(HEAD_BYTES)))
+        self.most_bytes = body.length_bytes
+
+    def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
+        """Give the file's bytes to a sink, which is called on native threads, and read the fields behind it.
+
+        Raises:
+            InvalidRequest: The form does not end as it should; the sink may have got bytes that are not the file's.
+            Cancelled: The body ended early.
+        """
+
+        def take(data: memoryview) -> None:
+            """Hold the last bytes back, because the file's end is among them."""
+            surplus = len(self._tail) + len(data) - TAIL_BYTES
+            if surplus <= 0:
+                self._tail += data
+            elif surplus < len(self._tail):
+                sink(memoryview(bytes(self._tail[:surplus])))
+                del self._tail[:surplus]
+                self._tail += data
+            else:
+                if self._tail:
+                    sink(memoryview(bytes(self._tail)))
+                sink(data[: surplus - len(self._tail)])
+                self._tail[:] = data[surplus - len(self._tail) :]
+
+        self._body.pour(take, threads)
+        end = self._tail.find(self._delimiter)
+        if end < 0:
+            raise InvalidRequest(BROKEN)
+        if end:
+            threads.run(sink, memoryview(bytes(self._tail[:end])))
+        self._read_fields(bytes(self._tail[end:]))
+
+    def _read_head(self, head: bytes) -> bytes:
+        """Read the fields before the file and return the first of the file's bytes."""
+        rest = b"\r\n" + head
+        while True:
+            headers, content = self._next_part(rest)
+            if "filename" in headers:
+                self.file_field, self.file_name = headers["name"], headers["filename"]
+                return content
+            rest = self._keep_field(headers, content)
+
+    def _read_fields(self, rest: bytes) -> None:
+        """Read the fields behind the file."""
+        while not rest.startswith(self._delimiter + b"--"):
+            headers, content = self._next_part(rest)
+            rest = self._keep_field(headers, content)
+
+    def _keep_field(self, headers: Mapping[str, str], content: bytes) -> bytes:
+        """Keep a field's text and return what follows it, from the delimiter on."""
+        end = content.find(self._delimiter)
+        if end < 0:
+            raise InvalidRequest(BROKEN)
+        self.fields[headers["name"]] = content[:end].decode("utf-8", "replace")
+        return content[end:]
+
+    def _next_part(self, rest: bytes) -> tuple[Mapping[str, str], bytes]:
+        """Split a part that a delimiter begins into the options of its disposition and its content."""
+        start = rest.find(self._delimiter + b"\r\n")
+        if start < 0:
+            raise InvalidRequest(BROKEN)
+        start += len(self._delimiter) + 2
+        end = rest.find(b"\r\n\r\n", start - 2)
+        if end < 0:
+            raise InvalidRequest(BROKEN)
+        for line in rest[start:end].decode("utf-8", "replace").split("\r\n"):
+            name, _, value = line.partition(":")
+            if name.strip().lower() == "content-disposition":
+                options = parse_options_header(value.strip())[1]
+                if "name" in options:
+                    return options, rest[end + 4 :]
+        raise InvalidRequest(BROKEN)
+
+
+def boundary_of(request: Request) -> bytes:
+    """Return what stands between the parts of a form.
+
+    Raises:
+        InvalidRequest: The request is no form.
+    """
+    kind, options = parse_options_header(request.headers.get("Content-Type", ""))
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        raise InvalidRequest(BROKEN)
+    return options["boundary"].encode()
+
+
+def form_of(request: Request) -> MultipartForm:
+    """Return the form of a request, which nothing may have read yet.
+
+    Raises:
+        InvalidRequest: The request is no form with a file.
+    """
+    return MultipartForm(body_of(request), boundary_of(request))

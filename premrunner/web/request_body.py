@@ -1,0 +1,70 @@
+"""The body of a request that is written to disk as it comes, by the fastest way its server allows."""
+
+from collections.abc import Callable
+
+from flask import Request, current_app
+from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.exceptions import ClientDisconnected
+
+from premrunner.errors import Cancelled, UploadStalled
+from premrunner.net.native_threads import NativeThreads
+from premrunner.web.native_body import CUT, STALL_SECONDS, STALLED, NativeBody, takes_native
+
+# gunicorn reads at most so much at once.
+READ_BYTES = 1024 * 1024
+
+
+class StreamBody:
+    """A body as WSGI gives it: on any server, also under TLS or when its length is not known beforehand."""
+
+    def __init__(self, request: Request, stall_seconds: float) -> None:
+        request.max_content_length = None  # Uploads have limits of their own, checked before the first byte.
+        self._stream = request.stream
+        self._connection = request.environ.get("gunicorn.socket")
+        self._stall_seconds = stall_seconds
+        self._left_bytes = request.content_length
+        self.length_bytes = request.content_length
+
+    def read(self, size_bytes: int) -> bytes:
+        """Return the next bytes, fewer only at the end."""
+        pieces = []
+        while size_bytes and (data := self._read(size_bytes)):
+            pieces.append(data)
+            size_bytes -= len(data)
+        return b"".join(pieces)
+
+    def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
+        """Give the rest of the body to a sink, which is called on native threads.
+
+        Raises:
+            Cancelled: The body ended early.
+            UploadStalled: Nothing came for a while.
+        """
+        while data := self._read(READ_BYTES):
+            threads.run(sink, memoryview(data))
+        if self._left_bytes:
+            raise Cancelled(CUT)
+
+    def _read(self, size_bytes: int) -> bytes:
+        try:
+            if self._connection is not None:
+                self._connection.settimeout(self._stall_seconds)
+            data = self._stream.read(size_bytes)
+        except TimeoutError as error:
+            raise UploadStalled(STALLED) from error
+        except (OSError, NoMoreData, ParseException, ClientDisconnected) as error:
+            raise Cancelled(CUT) from error
+        finally:
+            if self._connection is not None:
+                self._connection.settimeout(None)
+        if self._left_bytes is not None:
+            self._left_bytes -= len(data)
+        return data
+
+
+def body_of(request: Request) -> NativeBody | StreamBody:
+    """Return the body of a request, which nothing may have read yet."""
+    stall_seconds = current_app.config.get("UPLOAD_STALL_SECONDS", STALL_SECONDS)
+    if takes_native(request.environ):
+        return NativeBody(request.environ, stall_seconds)
+    return StreamBody(request, stall_seconds)

@@ -1,0 +1,82 @@
+"""What all pages share."""
+
+import re
+
+import pytest
+
+from .reading import Page
+
+PAGES = ["/", "/models", "/traces", "/nothing-here", "/traces/0"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login", "/health", "/v1/models", "/assets/0/site.css"])
+def test_every_answer_forbids_what_is_inline_or_from_elsewhere(visitor, path):
+    headers = visitor.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_inline_scripts_or_styles(visitor, path):
+    page = Page(visitor.get(path).text)
+    assert page.is_inert
+    assert not page.find("style")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fetch_only_from_us_and_label_their_main_part(visitor, path):
+    page = Page(visitor.get(path).text)
+    fetched = [tag.get("src") or tag.get("href", "") for name in ("script", "link", "img") for tag in page.find(name)]
+    assert fetched
+    assert all(address.startswith("/assets/") for address in fetched)
+    assert len(page.find("h1")) == 1
+    assert page.find("main")[0]["id"] == "content"
+    assert page.find("html")[0]["lang"] == "en"
+
+
+def test_an_error_page_works_for_strangers_and_shows_them_nothing(client):
+    client.get("/login?token=wrong")
+    page = client.post("/login/")
+    assert page.status_code in (302, 404, 405)
+    assert "Models" not in client.get("/login").text
+
+
+def test_an_unknown_page_says_so(visitor):
+    answer = visitor.get("/nothing-here")
+    assert answer.status_code == 404
+    assert "There is no GET /nothing-here." in answer.text
+
+
+def test_the_text_of_an_error_is_no_markup(visitor):
+    answer = visitor.get("/traces?page=<script>alert(1)</script>")
+    assert answer.status_code == 400
+    assert Page(answer.text).is_inert
+    answer = visitor.get("/<img src=x onerror=alert(1)>")
+    assert Page(answer.text).is_inert
+
+
+def test_files_are_kept_by_the_browser_until_they_change(client):
+    stylesheet = re.search(r'href="(/assets/\w+/site.css)"', client.get("/login").text)[1]
+    answer = client.get(stylesheet)
+    assert answer.status_code == 200
+    assert "max-age=31536000" in answer.headers["Cache-Control"]
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", ["../ui.py", "..%2fui.py", "js/../../ui.py", "nothing.css"])
+def test_no_other_file_can_be_fetched(client, name):
+    assert client.get(f"/assets/0/{name}").status_code == 404
+
+
+def test_pages_are_not_kept_for_the_next_user_of_a_browser(visitor):
+    assert visitor.get("/traces").headers["Cache-Control"] == "private, no-cache"
+
+
+def test_the_engine_is_shown_with_why_it_does_not_run(visitor):
+    page = visitor.get("/").text
+    assert 'data-state="stopped"' in page
+    assert "Nobody runs the engine." in page
