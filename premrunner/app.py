@@ -19,15 +19,19 @@ from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
+from premrunner.domain.upload_completion import Completion, Handover, no_imports
+from premrunner.domain.upload_receiving import Receiving
+from premrunner.domain.uploads import UploadLimits, Uploads
 from premrunner.engine.address import EngineAddress, parse_ollama_host
 from premrunner.engine.client import EngineClient
-from premrunner.engine.launch import EngineFolders, EngineLauncher, builtin_command
 from premrunner.engine.link import EngineLink
-from premrunner.engine.plan import EngineMode, EngineWish
 from premrunner.engine.state import EngineState
-from premrunner.engine.supervisor import EngineSupervisor
+from premrunner.engine.supervision.launch import EngineFolders, EngineLauncher, builtin_command
+from premrunner.engine.supervision.plan import EngineMode, EngineWish
+from premrunner.engine.supervision.supervisor import EngineSupervisor
 from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
+from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
 from premrunner.storage.message_store import MessageStore
 from premrunner.storage.migration import SCRIPTS, upgrade_database
@@ -35,11 +39,30 @@ from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.trace_store import TraceStore
 from premrunner.storage.trace_writer import TraceWriter, process_name
-from premrunner.web import auth, caller, errors, security_headers, simple_chat, status, traces, ui, v1_chat, v1_models
+from premrunner.storage.upload_files import UploadFiles
+from premrunner.storage.upload_hasher import TrailingHashes
+from premrunner.storage.upload_store import UploadStore
+from premrunner.web import (
+    auth,
+    caller,
+    chunked_upload,
+    errors,
+    model_upload,
+    security_headers,
+    simple_chat,
+    status,
+    traces,
+    tus,
+    ui,
+    v1_chat,
+    v1_models,
+)
 from premrunner.web.services import Services
 
 SESSION_DAYS = 30
 OPENAI_PREFIXES = ("/v1", "/api/v1")
+# Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
+UPLOAD_THREADS = 8
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -96,6 +119,10 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]))
     tracing = Tracing(writer, TraceStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
+    upload_parts = (UploadStore(database), UploadFiles(paths), TrailingHashes(paths), NativeThreads(UPLOAD_THREADS))
+    limits = UploadLimits(settings.max_upload_bytes, timedelta(hours=settings.upload_expiry_hours))
+    uploads = Uploads(*upload_parts, limits)
+    completion = Completion(uploads, *upload_parts)
     return Services(
         token=settings.auth_token or paths.secret(paths.token),
         attempts=Attempts(),
@@ -105,6 +132,10 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         history=ChatHistory(MessageStore(database)),
         starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
         tracing=tracing,
+        uploads=uploads,
+        receiving=Receiving(uploads, *upload_parts),
+        completion=completion,
+        handover=Handover(completion, no_imports),
     )
 
 
@@ -116,14 +147,15 @@ def _register(app: Flask) -> None:
     for prefix in OPENAI_PREFIXES:
         for blueprint in (v1_chat.bp, v1_models.bp):
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
-    app.register_blueprint(traces.bp, url_prefix="/v1")
+    for blueprint in (traces.bp, chunked_upload.bp, model_upload.bp, tus.bp):
+        app.register_blueprint(blueprint, url_prefix="/v1")
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
     ui.register_pages(app)
 
 
 def prepare_database(app: Flask) -> None:
-    """Bring the database up to date and settle the calls of processes that were killed; for one process, at start.
+    """Bring the database up to date and settle what killed processes left; for one process, at start.
 
     Raises:
         StorageFailed: The database cannot be opened or upgraded.
@@ -133,6 +165,7 @@ def prepare_database(app: Flask) -> None:
         database = Database(tune(db.engine))
     upgrade_database(app, database, paths.backups)
     TraceStore(database).settle_interrupted(f"{socket.gethostname()}:")
+    app.extensions["premrunner"].uploads.clean()
 
 
 def settle_process(app: Flask, pid: int) -> None:
@@ -143,15 +176,6 @@ def settle_process(app: Flask, pid: int) -> None:
 
 def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], None]) -> EngineSupervisor:
     """Return the owner of this data folder's engine, not yet started."""
-    paths = DataPaths(settings.data_path)
-    folders = EngineFolders(
-        run=paths.run,
-        log_file=paths.engine_log,
-        install=paths.ollama,
-        models=paths.ollama_models,
-        store=paths.builtin_store,
-        home=paths.engine_home,
-    )
     wish = EngineWish(
         address=parse_ollama_host(settings.ollama_host),
         is_explicit=bool(settings.ollama_host),
@@ -162,4 +186,17 @@ def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], Non
     def builtin(address: EngineAddress, store: Path) -> list[str]:
         return [*builtin_command(address, store), "--context-length", str(settings.context_length)]
 
+    folders = engine_folders(DataPaths(settings.data_path))
     return EngineSupervisor(wish, EngineLauncher(folders, command_of_builtin=builtin), on_change=on_change)
+
+
+def engine_folders(paths: DataPaths) -> EngineFolders:
+    """Return where an engine's files are in a data folder."""
+    return EngineFolders(
+        run=paths.run,
+        log_file=paths.engine_log,
+        install=paths.ollama,
+        models=paths.ollama_models,
+        store=paths.builtin_store,
+        home=paths.engine_home,
+    )

@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,38 @@ def serve_engine(host: str, port: int, store: Path | None) -> None:
     serve_builtin(
         host, port, store or DataPaths(settings.data_path).builtin_store, context_length=settings.context_length
     )
+
+
+@engine.command("install")
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
+@_reporting
+def install_engine(is_agreed: bool) -> None:
+    """Fetch the official Ollama release into DATA_PATH. Nothing outside of it is touched."""
+    from premrunner.engine.installation.install import Platform, install_ollama
+    from premrunner.storage.paths import DataPaths
+
+    settings = load_settings()
+    paths = DataPaths(settings.data_path)
+    paths.prepare()
+    [archive, *_] = Platform.current().archive_names()
+    question = f"Fetch {archive} (up to 2 GB) from {settings.ollama_release_url} into {paths.ollama}?"
+    if not is_agreed and not click.confirm(question):
+        raise click.Abort
+    with _progress_bar("Fetching Ollama") as progress:
+        installed = install_ollama(paths.ollama, release_url=settings.ollama_release_url, progress=progress)
+    click.echo(f"Installed: {installed.executable}. The next `premrunner serve` uses it.")
+
+
+@contextmanager
+def _progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a reporter of bytes done and in all, shown as a bar with rate and time left."""
+    with click.progressbar(length=1, label=label, show_pos=False) as bar:
+
+        def report(done_bytes: int, total_bytes: int) -> None:
+            bar.length = max(total_bytes, 1)
+            bar.update(done_bytes - bar.pos)
+
+        yield report
 
 
 @main.group()

@@ -29,7 +29,9 @@
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
         ├── EngineRefused        it answered with an error status
         ├── EngineLost           it went away in the middle
-        └── EngineBroken         its answer makes no sense, or ended before its end
+        ├── EngineBroken         its answer makes no sense, or ended before its end
+        ├── EngineOwned          another process already runs the engine of this data folder
+        └── InstallFailed        Ollama could not be fetched or put in place
 
 Messages say what happened, to which thing, and what to do. None holds a secret or a path of the server.
 """
@@ -238,3 +240,23 @@ class EngineLost(EngineError):
 
 class EngineBroken(EngineError):
     """The engine's answer cannot be understood, or stopped before its end."""
+
+
+class EngineOwned(EngineError):
+    """Another process owns the engine of this data folder.
+
+    Attributes:
+        owner_pid: That process, if it could be read.
+    """
+
+    def __init__(self, owner_pid: int | None) -> None:
+        named = f" (process {owner_pid})" if owner_pid else ""
+        super().__init__(
+            f"Another PremRunner{named} already runs the engine of this data folder. "
+            "Stop it first, or set DATA_PATH to another folder."
+        )
+        self.owner_pid = owner_pid
+
+
+class InstallFailed(EngineError):
+    """Ollama could not be fetched or put in place; what was there before is untouched."""

@@ -18,6 +18,9 @@ _PROMPT_CACHE_MIB = 512
 _LOG_LEVEL = 2
 # llama.cpp's number for mean pooling.
 _POOLING_MEAN = 1
+# A client that leaves while its prompt is read is noticed between two batches, and other chats get a token in between
+# as well. 2048 tokens, llama.cpp's own choice, take seconds on a processor; 128 cost it hardly any speed.
+_PROCESSOR_BATCH_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,17 @@ def _parameters(settings: ModelSettings) -> Any:
     wanted.warmup = False  # The first prompt warms it as well, and loading answers sooner.
     wanted.cpuparams.n_threads = settings.threads
     wanted.cpuparams_batch.n_threads = settings.threads
+    if not _has_accelerator(xllamacpp):
+        wanted.n_batch = wanted.n_ubatch = _PROCESSOR_BATCH_TOKENS
+        wanted.fit_params = False  # Loads the model twice, to find out what fits into a graphics card.
     if settings.is_embedding:
         _make_embedding(wanted, settings, xllamacpp)
     return wanted
+
+
+def _has_accelerator(xllamacpp: Any) -> bool:
+    processor = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_CPU
+    return any(device["type"] != processor for device in xllamacpp.get_device_info())
 
 
 def _make_embedding(wanted: Any, settings: ModelSettings, xllamacpp: Any) -> None:

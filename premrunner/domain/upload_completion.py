@@ -9,7 +9,7 @@ from itertools import groupby
 
 from premrunner.domain.upload_names import check_model_name
 from premrunner.domain.uploads import Uploads
-from premrunner.errors import DigestMismatch, Forbidden, InvalidRequest, Overloaded, UploadIncomplete
+from premrunner.errors import DigestMismatch, Forbidden, InvalidRequest, Overloaded, UploadIncomplete, UploadNotFound
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import UploadRecord
 from premrunner.storage.upload_files import UploadFiles, layout_of
@@ -26,6 +26,7 @@ LOOK_EVERY_SECONDS = 0.005
 NAMED_MOST = 20
 
 HANDLE_PREFIX = "upload:"
+NO_IMPORTS = "The upload is complete and kept, but this version cannot make a model of it yet."
 
 # Takes over an upload that is to become a model, and returns the sentence that its owner reads.
 ImportQueue = Callable[[UploadRecord], str]
@@ -92,6 +93,14 @@ class Completion:
                 return upload
             return self._complete(upload, wish)
 
+    def find(self, upload_id: str) -> UploadRecord:
+        """Return an upload.
+
+        Raises:
+            UploadNotFound: There is none of that id.
+        """
+        return self._uploads.get(upload_id)
+
     def _complete(self, upload: UploadRecord, wish: CompletionWish) -> UploadRecord:
         slots = self._threads.run(self._files.slots, upload)
         _require_all(upload, slots)
@@ -117,6 +126,15 @@ class Completion:
             self._hashes.follow(upload)
             time.sleep(LOOK_EVERY_SECONDS)
         return digests
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """How far an upload is on its way to a model, in the words of the original's status."""
+
+    name: str
+    status: str
+    message: str
 
 
 class Handover:
@@ -148,6 +166,21 @@ class Handover:
             raise Forbidden("'filePath' must be the 'path' that completing this upload gave.")
         return self.queue(replace(self._completion.complete(upload_id, CompletionWish()), name=check_model_name(name)))
 
+    def report(self, upload_id: str) -> ImportReport | None:
+        """Return how far an upload is; None when there is none of that id."""
+        try:
+            upload = self._completion.find(upload_id)
+        except UploadNotFound:
+            return None
+        if upload.state == "open":
+            return ImportReport(upload.name, "uploading", "Not all bytes are here yet.")
+        return ImportReport(upload.name, "failed", NO_IMPORTS)
+
+
+def no_imports(upload: UploadRecord) -> str:
+    """Stand in for the import of uploads, which this version does not have."""
+    return NO_IMPORTS
+
 
 def handle_of(upload: UploadRecord) -> str:
     """Return the word by which clients name a complete upload's bytes; it shows no path of ours."""
@@ -166,13 +199,9 @@ def _require_all(upload: UploadRecord, slots: Sequence[Slot]) -> None:
     if upload.chunk_bytes is None:
         raise UploadIncomplete("No chunk has arrived yet.", [])
     layout = layout_of(upload)
-    missing = [
-        index for index, slot in enumerate(slots) if slot.received_bytes != layout.place(index).length_bytes
-    ]
+    missing = [index for index, slot in enumerate(slots) if slot.received_bytes != layout.place(index).length_bytes]
     if missing:
-        raise UploadIncomplete(
-            f"{len(missing)} of {layout.total} chunks are missing: {_named(missing)}.", missing
-        )
+        raise UploadIncomplete(f"{len(missing)} of {layout.total} chunks are missing: {_named(missing)}.", missing)
 
 
 def index_ranges(indexes: Sequence[int]) -> list[tuple[int, int]]:

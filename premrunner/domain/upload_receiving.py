@@ -66,9 +66,15 @@ class FormChunk(Body, Protocol):
 
 
 class FormFile(Body, Protocol):
-    """A whole file in a form."""
+    """A whole file in a form.
+
+    Attributes:
+        file_name: As the client gave it.
+        most_bytes: It has fewer bytes than this; None when the client does not say.
+    """
 
     file_name: str
+    most_bytes: int | None
 
     def model_name(self) -> str:
         """Return what the fields that have come so far call the model; empty while none does."""
@@ -178,7 +184,9 @@ class Receiving:
 
     def offset(self, upload: UploadRecord) -> int:
         """Return how many bytes of a tus upload count."""
-        return upload.size_bytes if upload.state == "complete" else self._threads.run(self._files.slots, upload)[0].received_bytes
+        if upload.state == "complete":
+            return upload.size_bytes
+        return self._threads.run(self._files.slots, upload)[0].received_bytes
 
     def whole(self, form: FormFile) -> UploadRecord:
         """Take a file in one piece and return the complete upload.
@@ -187,7 +195,7 @@ class Receiving:
             PremRunnerError: As `Uploads.start` does.
         """
         path = check_path(form.file_name, "file")
-        announced = [UploadFile(path, form.length_bytes or 1)]
+        announced = [UploadFile(path, form.most_bytes or 1)]
         self._uploads.check(announced)
         self._uploads.require_space(announced)
         spool = self._threads.run(self._files.open_spool, hashes=True)
@@ -238,10 +246,12 @@ class Receiving:
         chunk_bytes = length_bytes
         if 0 < address.index == address.total_chunks - 1:
             chunk_bytes = -(-(upload.size_bytes - length_bytes) // address.index)
-        if not 0 < chunk_bytes <= upload.size_bytes or layout_of(replace(upload, chunk_bytes=chunk_bytes)).total > CHUNKS_MOST:
+        fits = 0 < chunk_bytes <= upload.size_bytes and -(-upload.size_bytes // chunk_bytes) == address.total_chunks
+        if not fits or address.total_chunks > CHUNKS_MOST:
             raise InvalidRequest(
                 f"A chunk of {length_bytes} bytes as number {address.index} of {address.total_chunks} does not make "
-                f"an upload of {upload.size_bytes} bytes."
+                f"an upload of {upload.size_bytes} bytes.",
+                param="totalChunks",
             )
         _place(replace(upload, chunk_bytes=chunk_bytes), address, length_bytes)
         self._store.settle_chunk_bytes(upload.id, chunk_bytes)

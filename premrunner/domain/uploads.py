@@ -71,6 +71,7 @@ class UploadStatus:
         received: Indexes of the chunks that count, ascending.
         received_bytes: Bytes that count.
         total_chunks: None while the size of its chunks is not known.
+        first_chunks: Number of each file's first chunk.
         space_bytes: What giving it up would free.
         expires_at: None for a complete one, which never expires.
     """
@@ -79,6 +80,7 @@ class UploadStatus:
     received: Sequence[int]
     received_bytes: int
     total_chunks: int | None
+    first_chunks: Sequence[int]
     space_bytes: int
     expires_at: datetime | None
 
@@ -108,6 +110,11 @@ class Uploads:
         self._threads = threads
         self._limits = limits
 
+    @property
+    def most_bytes(self) -> int:
+        """Largest upload that may come."""
+        return self._limits.most_bytes
+
     def start(self, wish: UploadWish) -> UploadRecord:
         """Return an upload that takes bytes, or a complete one when its content is here already.
 
@@ -119,7 +126,8 @@ class Uploads:
             DiskFull: They do not fit.
         """
         self.check(wish.files)
-        if wish.chunk_bytes and ChunkLayout([file.size_bytes for file in wish.files], wish.chunk_bytes).total > CHUNKS_MOST:
+        sizes = [file.size_bytes for file in wish.files]
+        if wish.chunk_bytes and ChunkLayout(sizes, wish.chunk_bytes).total > CHUNKS_MOST:
             raise InvalidRequest(f"More than {CHUNKS_MOST} chunks; choose a larger 'chunkSize'.", param="chunkSize")
         found = self._find_same(wish) if wish.sha256 else None
         if found is not None:
@@ -250,6 +258,7 @@ class Uploads:
             received=received,
             received_bytes=received_bytes,
             total_chunks=layout.total if upload.chunk_bytes else None,
+            first_chunks=layout.first_chunks,
             space_bytes=self._files.space_bytes(upload.id),
             expires_at=self._expires_at(upload) if upload.state == "open" else None,
         )

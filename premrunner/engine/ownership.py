@@ -6,29 +6,13 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from premrunner.errors import EngineError, StorageFailed
+from premrunner.errors import EngineOwned, StorageFailed
 
 _LOCK_NAME = "engine.lock"
 
 # Readers hold the lock for some microseconds to see whether it is free; an owner that meets one of them tries again.
 _CLAIM_SECONDS = 0.5
 _CLAIM_PAUSE_SECONDS = 0.02
-
-
-class EngineOwned(EngineError):
-    """Another process owns the engine of this data folder.
-
-    Attributes:
-        owner_pid: That process, if it could be read.
-    """
-
-    def __init__(self, owner_pid: int | None) -> None:
-        named = f" (process {owner_pid})" if owner_pid else ""
-        super().__init__(
-            f"Another PremRunner{named} already runs the engine of this data folder. "
-            "Stop it first, or set DATA_PATH to another folder."
-        )
-        self.owner_pid = owner_pid
 
 
 class Ownership:

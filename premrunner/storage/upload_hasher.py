@@ -57,6 +57,7 @@ class UploadHash:
         self._layout = layout_of(upload)
         self._files = len(upload.files)
         self._folder = folder
+        self._done_bytes = 0  # Of the chunk that is not hashed to its end.
         self._restart()
 
     @property

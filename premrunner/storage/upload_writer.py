@@ -6,8 +6,8 @@ import os
 from premrunner.errors import DigestMismatch, InvalidRequest, UploadConflict
 from premrunner.records import Digest
 from premrunner.storage.disk_errors import disk_errors
-from premrunner.storage.upload_ledger import OVERTAKEN, Ledger
 from premrunner.storage.upload_layout import ChunkPlace
+from premrunner.storage.upload_ledger import OVERTAKEN, Ledger
 
 # The disk begins to write this soon, so that little is left to wait for at the end of a chunk.
 WRITE_BACK_BYTES = 8 * 1024 * 1024

@@ -29,7 +29,8 @@ class MultipartForm:
         fields: Text fields that have come so far, by name.
         file_field: Name of the field that is the file.
         file_name: The file's name, as the client gave it.
-        length_bytes: At most so many bytes the file has; None when the client does not say.
+        length_bytes: None: the file's size shows at its end.
+        most_bytes: The file has fewer bytes than this; None when the client does not say.
 
     Raises:
         InvalidRequest: No file begins where one should.
@@ -41,6 +42,7 @@ class MultipartForm:
         self.fields: dict[str, str] = {}
         self.file_field = self.file_name = ""
         self._tail = bytearray(self._read_head(body.read(HEAD_BYTES)))
+        self.length_bytes: int | None = None
         self.most_bytes = body.length_bytes
 
     def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:

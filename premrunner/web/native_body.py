@@ -8,7 +8,8 @@ gunicorn's gevent worker; ``request_body.py`` chooses.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from select import POLLIN
 from typing import Any
 
@@ -16,7 +17,9 @@ from gevent.monkey import get_original, is_module_patched
 from gevent.socket import socket as gevent_socket
 from gevent.socket import wait_read
 from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.http.unreader import SocketUnreader
+from werkzeug.exceptions import ClientDisconnected
 
 from premrunner.errors import Cancelled, UploadStalled
 from premrunner.net.native_threads import NativeThreads
@@ -55,6 +58,31 @@ def takes_native(environ: dict[str, Any]) -> bool:
     )
 
 
+@contextmanager
+def patience(connection: Any, stall_seconds: float) -> Iterator[None]:
+    """Limit the silence of a client while the block reads from it.
+
+    Args:
+        connection: Its socket; None where the server does not show it.
+        stall_seconds: Longest silence.
+
+    Raises:
+        UploadStalled: It was longer.
+        Cancelled: The client left.
+    """
+    if connection is not None:
+        connection.settimeout(stall_seconds)
+    try:
+        yield
+    except TimeoutError as error:
+        raise UploadStalled(STALLED) from error
+    except (OSError, NoMoreData, ParseException, ClientDisconnected) as error:
+        raise Cancelled(CUT) from error
+    finally:
+        if connection is not None:
+            connection.settimeout(None)
+
+
 class NativeBody:
     """The rest of a request's body, which nobody has begun to read past what gunicorn holds.
 
@@ -66,13 +94,20 @@ class NativeBody:
     def __init__(self, environ: dict[str, Any], stall_seconds: float = STALL_SECONDS) -> None:
         self._body: Body = environ["wsgi.input"]
         self._reader: LengthReader = self._body.reader
-        self._socket = environ["gunicorn.socket"].fileno()
+        self._connection = environ["gunicorn.socket"]
+        self._socket: int = self._connection.fileno()
         self._stall_seconds = stall_seconds
         self.length_bytes: int | None = self._reader.length
 
     def read(self, size_bytes: int) -> bytes:
-        """Return the next bytes, fewer only at the end; for the few that stand before a file."""
-        return self._body.read(size_bytes)  # type: ignore[no-any-return]
+        """Return the next bytes, fewer only at the end; for the few that stand before a file.
+
+        Raises:
+            UploadStalled: Nothing came for a while.
+            Cancelled: The client left.
+        """
+        with patience(self._connection, self._stall_seconds):
+            return self._body.read(size_bytes)  # type: ignore[no-any-return]
 
     def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
         """Give the rest of the body to a sink, which is called on native threads.

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 from flask import Request, current_app
-from gunicorn.http.errors import NoMoreData, ParseException
-from werkzeug.exceptions import ClientDisconnected
 
-from premrunner.errors import Cancelled, UploadStalled
+from premrunner.errors import Cancelled
 from premrunner.net.native_threads import NativeThreads
-from premrunner.web.native_body import CUT, STALL_SECONDS, STALLED, NativeBody, takes_native
+from premrunner.web.native_body import CUT, STALL_SECONDS, NativeBody, patience, takes_native
 
 # gunicorn reads at most so much at once.
 READ_BYTES = 1024 * 1024
@@ -46,17 +44,8 @@ class StreamBody:
             raise Cancelled(CUT)
 
     def _read(self, size_bytes: int) -> bytes:
-        try:
-            if self._connection is not None:
-                self._connection.settimeout(self._stall_seconds)
+        with patience(self._connection, self._stall_seconds):
             data = self._stream.read(size_bytes)
-        except TimeoutError as error:
-            raise UploadStalled(STALLED) from error
-        except (OSError, NoMoreData, ParseException, ClientDisconnected) as error:
-            raise Cancelled(CUT) from error
-        finally:
-            if self._connection is not None:
-                self._connection.settimeout(None)
         if self._left_bytes is not None:
             self._left_bytes -= len(data)
         return data

@@ -12,6 +12,9 @@ from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.starter import Starter
 from premrunner.domain.tracing import Tracing
+from premrunner.domain.upload_completion import Completion, Handover
+from premrunner.domain.upload_receiving import Receiving
+from premrunner.domain.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,10 @@ class Services:
         history: The simple chat of the original.
         starter: Brings the first model.
         tracing: The recorded calls.
+        uploads: Begins, shows and ends uploads.
+        receiving: Takes their bytes.
+        completion: Completes them.
+        handover: Has models made of them.
     """
 
     token: str
@@ -37,6 +44,10 @@ class Services:
     history: ChatHistory
     starter: Starter
     tracing: Tracing
+    uploads: Uploads
+    receiving: Receiving
+    completion: Completion
+    handover: Handover
 
 
 def services() -> Services:

@@ -34,6 +34,11 @@ def show_model(model_id: str) -> Response:
 @bp.get("/models/<model_id>/status")
 def show_status(model_id: str) -> Response:
     """Tell whether a model can be used."""
+    report = services().handover.report(model_id)
+    if report is not None:
+        return jsonify(
+            id=model_id, name=report.name, alias=None, imported=False, status=report.status, message=report.message
+        )
     model = services().catalog.ours(model_id)
     return jsonify(
         id=model_id,

@@ -47,6 +47,11 @@ class LayerChange:
         """Length of the dimension between the two."""
         return self.down.shape[0]
 
+    @property
+    def is_experts(self) -> bool:
+        """Whether it changes all experts of a layer at once (PEFT's ``target_parameters``)."""
+        return self.module.endswith(".experts")
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -54,6 +59,8 @@ class Adapter:
 
     Attributes:
         changes: By the name of the base's tensor that is changed.
+        expert_changes: Of a layer's experts at once: the matrices of all stacked along the rank. Each says which
+            module the experts are; which of their matrices it changes follows from its shape.
         replacements: Tensors that were trained whole, by the name of the base's.
         files: The weights' files.
     """
@@ -61,13 +68,14 @@ class Adapter:
     folder: Path
     config: AdapterConfig
     changes: Mapping[str, LayerChange]
+    expert_changes: tuple[LayerChange, ...]
     replacements: Mapping[str, StoredTensor]
     files: tuple[Path, ...]
 
     @property
     def tensors(self) -> Iterator[StoredTensor]:
         """Every stored tensor."""
-        for change in self.changes.values():
+        for change in (*self.changes.values(), *self.expert_changes):
             yield from filter(None, (change.down, change.up, change.magnitude))
         yield from self.replacements.values()
 
@@ -96,16 +104,24 @@ def open_adapter(folder: Path) -> Adapter:
             if match["kind"] == "bias":
                 raise UnsupportedAdapter("lora_bias", "which is not merged here; save the merged model with PEFT.")
             names.add(match["adapter"] or "")
-            parts.setdefault(_base_name(match["module"]), {})[match["part"]] = tensor
+            # PEFT wraps a layer's experts once for each of their matrices, so the wrapping tells them apart.
+            parts.setdefault(match["module"], {})[match["part"]] = tensor
         elif not any(mark in tensor.name for mark in _ORIGINALS):
             saved = _SAVED.search(tensor.name)
             names.add((saved["adapter"] if saved else None) or "")
             replacements[_replaced_name(tensor.name)] = tensor
     _refuse_several(names)
-    changes = {f"{module}.weight": _layer_change(module, found, config) for module, found in parts.items()}
-    if not changes and not replacements:
+    if not parts and not replacements:
         raise NotWeights(f"{files[0].name} holds no LoRA matrices.", file_name=files[0].name)
-    return Adapter(folder, config, changes, replacements, files)
+    found = [_layer_change(_base_name(module), matrices, config) for module, matrices in parts.items()]
+    return Adapter(
+        folder,
+        config,
+        changes={f"{change.module}.weight": change for change in found if not change.is_experts},
+        expert_changes=tuple(change for change in found if change.is_experts),
+        replacements=replacements,
+        files=files,
+    )
 
 
 def _base_name(name: str) -> str:

@@ -20,7 +20,6 @@ _NOT_MERGEABLE = {
     "layer_replication": "which repeats layers of the base; save the merged model with PEFT and upload that.",
     "alora_invocation_tokens": "whose change depends on the prompt, so that no single set of weights has it.",
     "trainable_token_indices": "which is not merged here yet; save the merged model with PEFT and upload that.",
-    "target_parameters": "which is not merged here yet; save the merged model with PEFT and upload that.",
     "use_qalora": "which groups its inputs; save the merged model with PEFT and upload that.",
     "arrow_config": "which picks among adapters for each token, so that no single set of weights has it.",
     "velora_config": "which is not merged here; save the merged model with PEFT and upload that.",

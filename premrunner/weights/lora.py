@@ -7,55 +7,22 @@ length that was trained (Liu et al., 2024, arXiv:2402.09353).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from premrunner.weights.adapter import Adapter, LayerChange
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.errors import BaseMismatch, UnsupportedAdapter
-from premrunner.weights.rows import OpenFiles, Rows, StoredRows, TransposedRows
+from premrunner.weights.merged_rows import MergedRows
+from premrunner.weights.rows import (
+    EveryNthColumn,
+    OpenFiles,
+    Rows,
+    SlicedRows,
+    StackedRows,
+    StoredRows,
+    TransposedRows,
+)
 from premrunner.weights.source import NamedRows
-from premrunner.weights.values import Array, Float32, to_float32
 
 _EMBEDDINGS, _OUTPUT = "model.embed_tokens.weight", "lm_head.weight"
-
-
-@dataclass(frozen=True)
-class MergedRows:
-    """A matrix with its adapter's change added, read as float32.
-
-    Attributes:
-        left: Of shape (rows of the matrix, rank).
-        right: Of shape (rank, columns of the matrix).
-        magnitude: A single row with the length that each row of the matrix shall have, or None.
-    """
-
-    whole: Rows
-    left: Rows
-    right: Rows
-    scale: float
-    magnitude: Rows | None = None
-    dtype: str = "F32"
-
-    @property
-    def column_count(self) -> int:
-        """As in the whole."""
-        return self.whole.column_count
-
-    @property
-    def row_count(self) -> int:
-        """As in the whole."""
-        return self.whole.row_count
-
-    def read(self, first: int, count: int) -> Array:
-        """Read, add and, for DoRA, stretch."""
-        change = _wide(self.left, first, count) @ _wide(self.right, 0, self.right.row_count)
-        merged = to_float32(self.whole.read(first, count), self.whole.dtype) + change * np.float32(self.scale)
-        if self.magnitude is None:
-            return merged
-        lengths = np.sqrt(np.square(merged).sum(axis=1, keepdims=True))
-        wanted = _wide(self.magnitude, 0, self.magnitude.row_count).reshape(-1, 1)[first : first + count]
-        stretch = np.divide(wanted, lengths, out=np.ones_like(lengths), where=lengths > 0)
-        return np.asarray(merged * stretch)
 
 
 def merge_adapter(
@@ -84,6 +51,8 @@ def merge_adapter(
     for name, change in adapter.changes.items():
         found = _find(by_name, name)
         by_name[found.name] = _merged(found, change, adapter, family, files)
+    for change in adapter.expert_changes:
+        _merge_experts(by_name, change, adapter, family, files)
     return list(by_name.values())
 
 
@@ -156,5 +125,45 @@ def _untie(by_name: dict[str, NamedRows], adapter: Adapter, family: Family, *, i
     by_name[_OUTPUT] = replace(embeddings, name=_OUTPUT)
 
 
-def _wide(rows: Rows, first: int, count: int) -> Float32:
-    return to_float32(rows.read(first, count), rows.dtype)
+def _merge_experts(
+    by_name: dict[str, NamedRows], change: LayerChange, adapter: Adapter, family: Family, files: OpenFiles
+) -> None:
+    """Merge a change of all experts of a layer, whose matrices PEFT stacks along the rank.
+
+    A is of shape (experts x rank, inputs), expert by expert; B of shape (outputs, rank x experts), experts in turns
+    (``ParamWrapper.get_delta_weight`` in PEFT's tuners/lora/layer.py).
+    """
+    layer = change.module.removesuffix(".experts").rpartition(".")[0]
+    for matrix, parts in family.fused_experts.items():
+        fused = by_name.get(f"{change.module}.{matrix}")
+        experts = [fused] if fused else _expert_parts(by_name, f"{layer}.", parts)
+        count = fused.shape[0] if fused else len(experts) // len(parts)
+        if not count or change.rank % count:
+            continue
+        rank = change.rank // count
+        outputs = fused.shape[1] if fused else sum(part.shape[0] for part in experts[: len(parts)])
+        if (outputs, experts[0].shape[-1]) != (change.up.shape[0], change.down.shape[1]):
+            continue
+        scale = adapter.config.scale(f"{change.module}.{matrix}", rank)
+        down, up = StoredRows(change.down, files), StoredRows(change.up, files)
+        changes = [
+            (EveryNthColumn(up, expert, count), SlicedRows(down, expert * rank, rank)) for expert in range(count)
+        ]
+        if fused:
+            slices = [SlicedRows(fused.rows, expert * outputs, outputs) for expert in range(count)]
+            merged = [MergedRows(part, *pair, scale) for part, pair in zip(slices, changes, strict=True)]
+            by_name[fused.name] = replace(fused, rows=StackedRows(merged))
+        for place, part in enumerate([] if fused else experts):
+            expert, half = divmod(place, len(parts))
+            left = SlicedRows(changes[expert][0], half * part.shape[0], part.shape[0])
+            by_name[part.name] = replace(part, rows=MergedRows(part.rows, left, changes[expert][1], scale))
+        return
+    raise BaseMismatch(change.module, f"has no experts that a change of {change.up.shape} would fit")
+
+
+def _expert_parts(by_name: Mapping[str, NamedRows], layer: str, parts: Sequence[str]) -> list[NamedRows]:
+    """Give the matrices of all experts of a layer: all parts of the first, then of the second..."""
+    found: list[NamedRows] = []
+    while all(layer + part.format(expert=len(found) // len(parts)) in by_name for part in parts):
+        found += [by_name[layer + part.format(expert=len(found) // len(parts))] for part in parts]
+    return found

@@ -168,6 +168,34 @@ class SlicedRows:
 
 
 @dataclass(frozen=True)
+class EveryNthColumn:
+    """Every so many columns of a matrix: one expert's part of matrices that are stacked along their columns."""
+
+    whole: Rows
+    start: int
+    step: int
+
+    @property
+    def dtype(self) -> str:
+        """As in the whole."""
+        return self.whole.dtype
+
+    @property
+    def column_count(self) -> int:
+        """How many there are."""
+        return -(-(self.whole.column_count - self.start) // self.step)
+
+    @property
+    def row_count(self) -> int:
+        """As in the whole."""
+        return self.whole.row_count
+
+    def read(self, first: int, count: int) -> Array:
+        """Read all columns and pick."""
+        return self.whole.read(first, count)[:, self.start :: self.step]
+
+
+@dataclass(frozen=True)
 class StackedRows:
     """Several tensors of one width, one after the other: the experts of a layer, say."""
 

@@ -78,7 +78,8 @@ def test_letters_of_every_script_survive():
         ("chat unknown model", ModelNotFound, "smollm2:135m"),
         ("chat past the context", ContextLengthExceeded, "longer than the model can read"),
         ("chat bad option type", InvalidRequest, "temperature"),
-        ("chat tools unsupported", EngineRefused, "does not support tools"),
+        ("chat tools unsupported", InvalidRequest, "cannot call tools"),
+        ("chat image on text model", InvalidRequest, "cannot read images"),
         ("chat think unsupported", EngineRefused, "does not support thinking"),
     ],
 )

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from premrunner.app import engine_folders
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.launch import EngineFolders
+from premrunner.engine.supervision.launch import EngineFolders
+from premrunner.storage.paths import DataPaths
 
 from .waiting import wait_until
 
@@ -29,7 +31,7 @@ def free_address() -> EngineAddress:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> EngineFolders:
-    folders = EngineFolders.below(tmp_path / "data")
+    folders = engine_folders(DataPaths(tmp_path / "data"))
     folders.run.mkdir(parents=True)
     return folders
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from premrunner.engine import download, unpack
-from premrunner.engine.download import InstallFailed
-from premrunner.engine.install import Platform, install_ollama
-from premrunner.engine.locations import InstalledOllama, find_ollama
+from premrunner.engine.installation import download, unpack
+from premrunner.engine.installation.install import Platform, install_ollama
 from premrunner.engine.ownership import claim
-from premrunner.errors import StorageFailed
+from premrunner.engine.supervision.locations import InstalledOllama, find_ollama
+from premrunner.errors import InstallFailed, StorageFailed
 
 LINUX = Platform("Linux", "x86_64")
 ZST = "ollama-linux-amd64.tar.zst"

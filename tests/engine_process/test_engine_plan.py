@@ -4,10 +4,19 @@ from pathlib import Path
 import pytest
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.locations import InstalledOllama, find_ollama
-from premrunner.engine.plan import EngineWish, Plan, Report, Situation, StartBuiltin, StartOllama, Use, decide
-from premrunner.engine.probe import BUILTIN_ENGINE_NAME, Probe
 from premrunner.engine.state import EngineStatus
+from premrunner.engine.supervision.locations import InstalledOllama, find_ollama
+from premrunner.engine.supervision.plan import (
+    EngineWish,
+    Plan,
+    Report,
+    Situation,
+    StartBuiltin,
+    StartOllama,
+    Use,
+    decide,
+)
+from premrunner.engine.supervision.probe import BUILTIN_ENGINE_NAME, Probe
 
 STOPPED = Probe(EngineStatus.STOPPED, detail="Nothing answers.")
 STARTING = Probe(EngineStatus.STARTING, detail="No answer yet.")

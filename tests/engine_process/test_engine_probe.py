@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.probe import probe
 from premrunner.engine.state import EngineStatus
+from premrunner.engine.supervision.probe import probe
 
 TIMEOUT_SECONDS = 0.3
 

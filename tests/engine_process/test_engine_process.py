@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from premrunner.engine import process_table
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.launch import EngineFolders, choose_address, engine_environment, ollama_command
-from premrunner.engine.leftover import ProcessRecord, end_leftovers, record_process
-from premrunner.engine.probe import probe
-from premrunner.engine.process import EngineProcess, start_process
-from premrunner.engine.process_log import ProcessLog, telling_line, without_paths
-from premrunner.engine.process_table import start_time
+from premrunner.engine.supervision import process_table
+from premrunner.engine.supervision.launch import EngineFolders, choose_address, engine_environment, ollama_command
+from premrunner.engine.supervision.leftover import ProcessRecord, end_leftovers, record_process
+from premrunner.engine.supervision.probe import probe
+from premrunner.engine.supervision.process import EngineProcess, start_process
+from premrunner.engine.supervision.process_log import ProcessLog, telling_line, without_paths
+from premrunner.engine.supervision.process_table import start_time
 
 from .waiting import is_alive, wait_until
 
@@ -266,8 +266,8 @@ def test_paths_of_this_machine_are_shortened(text: str, shown: str) -> None:
 _OWNER = """
 import os, sys
 from pathlib import Path
-from premrunner.engine.process import start_process
-from premrunner.engine.process_log import ProcessLog
+from premrunner.engine.supervision.process import start_process
+from premrunner.engine.supervision.process_log import ProcessLog
 run, log, program = map(Path, sys.argv[1:4])
 process = start_process([program, "serve"], os.environ, run_folder=run, log=ProcessLog(log), on_exit=lambda: None)
 print(process.pid, flush=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from premrunner.engine.restart import RestartPolicy
+from premrunner.engine.supervision.restart import RestartPolicy
 
 History = list[tuple[float, str]]
 

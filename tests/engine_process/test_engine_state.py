@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.ownership import EngineOwned, claim, is_owned
+from premrunner.engine.ownership import claim, is_owned
 from premrunner.engine.state import EngineState, EngineStatus, read_state, request_start, take_request, write_state
-from premrunner.errors import StorageFailed
+from premrunner.errors import EngineOwned, StorageFailed
 
 RUNNING = EngineState(
     EngineStatus.RUNNING, "ollama", "0.34.1", "127.0.0.1", 11434, pid=77, owner_pid=os.getpid(), updated_at=1.5

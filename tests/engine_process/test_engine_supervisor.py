@@ -11,15 +11,15 @@ import pytest
 import requests
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.launch import EngineFolders, EngineLauncher
-from premrunner.engine.leftover import ProcessRecord, record_process
-from premrunner.engine.locations import InstalledOllama
-from premrunner.engine.ownership import EngineOwned
-from premrunner.engine.plan import EngineWish
-from premrunner.engine.probe import probe
-from premrunner.engine.process_table import start_time
 from premrunner.engine.state import EngineState, EngineStatus, read_state, request_start
-from premrunner.engine.supervisor import EngineSupervisor, Patience
+from premrunner.engine.supervision.launch import EngineFolders, EngineLauncher
+from premrunner.engine.supervision.leftover import ProcessRecord, record_process
+from premrunner.engine.supervision.locations import InstalledOllama
+from premrunner.engine.supervision.plan import EngineWish
+from premrunner.engine.supervision.probe import probe
+from premrunner.engine.supervision.process_table import start_time
+from premrunner.engine.supervision.supervisor import EngineSupervisor, Patience
+from premrunner.errors import EngineOwned
 
 from .conftest import STAND_IN
 from .waiting import is_alive, wait_until

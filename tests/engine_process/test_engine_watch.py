@@ -2,11 +2,11 @@
 
 import pytest
 
-from premrunner.engine import watch as watch_module
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.probe import Probe
 from premrunner.engine.state import EngineStatus
-from premrunner.engine.watch import Watch
+from premrunner.engine.supervision import watch as watch_module
+from premrunner.engine.supervision.probe import Probe
+from premrunner.engine.supervision.watch import Watch
 
 RUNNING = Probe(EngineStatus.RUNNING, "1")
 STARTING = Probe(EngineStatus.STARTING)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from premrunner.engine.process_table import start_time
+from premrunner.engine.supervision.process_table import start_time
 
 
 def wait_until(is_true: Callable[[], object], timeout_seconds: float = 10.0) -> None:

@@ -31,9 +31,9 @@ def test_a_model_shows_its_names_and_size(visitor, add_model):
         assert shown in text
 
 
-def test_the_examples_call_this_model_on_this_server(visitor, add_model):
+def test_the_examples_call_this_model_on_this_server(api, add_model):
     add_model("My bot", "my-bot")
-    text = Page(visitor.get("/models", base_url="http://box.local:3001").text).text
+    text = Page(api.get("/models", base_url="http://box.local:3001").text).text
     assert "curl http://box.local:3001/v1/chat/completions" in text
     assert 'OpenAI(base_url="http://box.local:3001/v1"' in text
     assert 'PremAI(base_url="http://box.local:3001"' in text

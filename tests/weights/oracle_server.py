@@ -86,9 +86,7 @@ def tokenize(request: dict) -> dict:
     return {"tokens": [tokenizer.encode(text, add_special_tokens=False).ids for text in request["texts"]]}
 
 
-COMMANDS = {
-    command.__name__: command for command in (convert, merge, make_adapter, loading_problems, tokenize)
-}
+COMMANDS = {command.__name__: command for command in (convert, merge, make_adapter, loading_problems, tokenize)}
 
 
 def main() -> None:

@@ -57,6 +57,8 @@ def _attention(prefix: str, *, bias: tuple[str, ...] = (), head: int = HEAD) -> 
         if part in bias:
             yield f"{prefix}.self_attn.{part}_proj.bias", (rows,)
     yield f"{prefix}.self_attn.o_proj.weight", (WIDTH, HEADS * head)
+    if "o" in bias:
+        yield f"{prefix}.self_attn.o_proj.bias", (WIDTH,)
 
 
 def _gated(prefix: str, inner: int = INNER) -> Shapes:
@@ -93,6 +95,12 @@ def _llama(prefix: str) -> Shapes:
 def _biased(prefix: str) -> Shapes:
     yield from _norms(prefix, "input_layernorm", "post_attention_layernorm")
     yield from _attention(prefix, bias=("q", "k", "v"))
+    yield from _gated(f"{prefix}.mlp")
+
+
+def _biased_all(prefix: str) -> Shapes:
+    yield from _norms(prefix, "input_layernorm", "post_attention_layernorm")
+    yield from _attention(prefix, bias=("q", "k", "v", "o"))
     yield from _gated(f"{prefix}.mlp")
 
 
@@ -226,8 +234,20 @@ _LONG_ROPE = {
     "long_factor": [1.0 + place / 7 for place in range(8)],
     "short_factor": [1.0 + place / 9 for place in range(8)],
 }
-_GEMMA = {"head_dim": HEAD, "hidden_activation": "gelu_pytorch_tanh", "tie_word_embeddings": True, "query_pre_attn_scalar": 16}
-_GPT2_NUMBERS = {"n_embd": WIDTH, "n_head": HEADS, "n_layer": LAYERS, "n_positions": 256, "n_ctx": 256, "vocab_size": TOKENS}
+_GEMMA = {
+    "head_dim": HEAD,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "tie_word_embeddings": True,
+    "query_pre_attn_scalar": 16,
+}
+_GPT2_NUMBERS = {
+    "n_embd": WIDTH,
+    "n_head": HEADS,
+    "n_layer": LAYERS,
+    "n_positions": 256,
+    "n_ctx": 256,
+    "vocab_size": TOKENS,
+}
 _GRANITE = {
     "attention_multiplier": 0.0625,
     "embedding_multiplier": 12.0,
@@ -251,7 +271,7 @@ TINY_MODELS = {
         dtype="F32",
     ),
     "llama-biased": TinyModel(
-        "LlamaForCausalLM", {"model_type": "llama", "attention_bias": False}, _around(_biased), None
+        "LlamaForCausalLM", {"model_type": "llama", "attention_bias": True}, _around(_biased_all), None
     ),
     "mistral": TinyModel(
         "MistralForCausalLM", {"model_type": "mistral", "sliding_window": 64, "head_dim": HEAD}, _around(_llama), None

@@ -65,7 +65,15 @@ def byte_fallback() -> dict:
     for piece in ("\u2581", *"abcdefghijklmnopqrstuvwxyz"):
         vocabulary[piece] = len(vocabulary)
     merges = []
-    for left, right in (("\u2581", "t"), ("h", "e"), ("\u2581t", "he"), ("i", "n"), ("\u2581", "a"), ("in", "g"), ("e", "r")):
+    for left, right in (
+        ("\u2581", "t"),
+        ("h", "e"),
+        ("\u2581t", "he"),
+        ("i", "n"),
+        ("\u2581", "a"),
+        ("in", "g"),
+        ("e", "r"),
+    ):
         merges.append([left, right])
         vocabulary[left + right] = len(vocabulary)
     added = [_added(number, text, special=True) for text, number in list(vocabulary.items())[:3]]
@@ -101,7 +109,12 @@ def byte_fallback() -> dict:
 
 def unigram() -> dict:
     """Give a tokenizer.json of SentencePiece's unigram kind."""
-    pieces = [["<unk>", 0.0], ["<s>", 0.0], ["</s>", 0.0], *([piece, -2.0 - place] for place, piece in enumerate(WORDS))]
+    pieces = [
+        ["<unk>", 0.0],
+        ["<s>", 0.0],
+        ["</s>", 0.0],
+        *([piece, -2.0 - place] for place, piece in enumerate(WORDS)),
+    ]
     return {
         "version": "1.0",
         "added_tokens": [_added(place, pieces[place][0], special=True) for place in range(3)],

@@ -106,6 +106,8 @@ class Family:
         interleaved: Tensors whose rows are put in rotary order.
         stacked: Tensors that become one.
         split: Tensors that become several.
+        fused_experts: For each matrix that transformers 5 keeps for all experts of a layer at once, what it is made
+            of in a checkpoint, part after part; ``{expert}`` is the number. Adapters name the former.
         transposed: Ends of names of matrices that are stored the other way round.
         norm_shift: Added to every norm's weight.
         has_output: Whether there can be an output matrix of its own; without, it is skipped.
@@ -131,6 +133,7 @@ class Family:
     interleaved: tuple[Interleave, ...] = ()
     stacked: tuple[Stack, ...] = ()
     split: tuple[Split, ...] = ()
+    fused_experts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     transposed: tuple[str, ...] = ()
     norm_shift: float = 0.0
     has_output: bool = True

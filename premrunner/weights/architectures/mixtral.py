@@ -30,6 +30,13 @@ MIXTRAL = Family(
             ("num_local_experts",),
         ),
     ),
+    fused_experts={
+        "gate_up_proj": (
+            "block_sparse_moe.experts.{expert}.w1.weight",
+            "block_sparse_moe.experts.{expert}.w3.weight",
+        ),
+        "down_proj": ("block_sparse_moe.experts.{expert}.w2.weight",),
+    },
     vocabularies=LLAMA_VOCABULARIES,
     tokens=llama_tokens,
     space_prefix="as_configured",

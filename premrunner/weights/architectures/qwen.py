@@ -18,6 +18,10 @@ _EXPERTS = Stack(
     "model.layers.{layer}.mlp.experts.{part}.weight",
     ("num_local_experts", "num_experts"),
 )
+_FUSED_EXPERTS = {
+    "gate_up_proj": ("mlp.experts.{expert}.gate_proj.weight", "mlp.experts.{expert}.up_proj.weight"),
+    "down_proj": ("mlp.experts.{expert}.down_proj.weight",),
+}
 # transformers 5 can also save a layer's experts already stacked.
 _FUSED = (Split("mlp.experts.gate_up_proj", ("mlp.experts.gate_proj.weight", "mlp.experts.up_proj.weight")),)
 _STACKED_DOWN = {"mlp.experts.down_proj": "mlp.experts.down_proj.weight", ".weight.weight": ".weight"}
@@ -51,6 +55,7 @@ QWEN2_MOE = Family(
     more=rope_entries,
     stacked=(_EXPERTS,),
     split=_FUSED,
+    fused_experts=_FUSED_EXPERTS,
     rename=_STACKED_DOWN,
     vocabularies=("byte_level",),
 )
@@ -76,6 +81,7 @@ QWEN3_MOE = Family(
     more=rope_entries,
     stacked=(_EXPERTS,),
     split=_FUSED,
+    fused_experts=_FUSED_EXPERTS,
     rename=_STACKED_DOWN,
     vocabularies=("byte_level",),
 )

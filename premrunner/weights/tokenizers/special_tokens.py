@@ -107,17 +107,15 @@ class _SpecialTokens:
             self.is_added["eos"] = True
 
     def _read_tokenizer_config(self) -> None:
-        texts = {token["content"]: number for number, token in reversed(self._listed().items())}
+        # Only tokenizer.json gives a text its number, as in llama.cpp's converter; else config.json has the numbers.
+        added = self._files.added_tokens if self._files.tokenizer else {}
+        texts = {token["content"]: number for number, token in reversed(added.items())}
         for role in self._roles:
             is_added = self._configured.get(f"add_{role}_token")
             if isinstance(is_added, bool):
                 self.is_added[role] = is_added
             if text := self._text(role):
                 self._set(role, texts.get(text))
-
-    def _listed(self) -> dict[int, dict[str, Any]]:
-        """Tokens whose numbers a text may stand for: those of tokenizer.json, or of the config where that is gone."""
-        return self._files.added_tokens if self._files.tokenizer else self._files.configured_tokens
 
 
 def _special(part: Any) -> str | None:

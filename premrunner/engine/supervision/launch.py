@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from premrunner.engine.address import LOOPBACK_HOST, EngineAddress
-from premrunner.engine.plan import StartBuiltin, StartOllama
-from premrunner.engine.probe import why_unreachable
-from premrunner.engine.process import EngineProcess, start_process
-from premrunner.engine.process_log import ProcessLog
+from premrunner.engine.supervision.plan import StartBuiltin, StartOllama
+from premrunner.engine.supervision.probe import why_unreachable
+from premrunner.engine.supervision.process import EngineProcess, start_process
+from premrunner.engine.supervision.process_log import ProcessLog
 
 # What opens our own doors is none of the engine's business, and its log may show its environment.
 _SECRETS = ("AUTH_TOKEN", "DATABASE_URL", "REDIS_URL", "SECRET_KEY")
@@ -40,20 +40,6 @@ class EngineFolders:
     models: Path
     store: Path
     home: Path
-
-    @classmethod
-    def below(cls, data_path: Path) -> "EngineFolders":
-        """Lay the folders out below DATA_PATH."""
-        data_path = data_path.absolute()
-        engine = data_path / "engine"
-        return cls(
-            run=data_path / "run",
-            log_file=data_path / "logs" / "engine.log",
-            install=engine / "ollama",
-            models=engine / "models",
-            store=engine / "store",
-            home=engine / "home",
-        )
 
 
 class EngineLauncher:

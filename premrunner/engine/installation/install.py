@@ -16,18 +16,17 @@ from urllib.parse import urlsplit
 
 import requests
 
-from premrunner.engine.download import (
+from premrunner.engine.installation.download import (
     CONNECT_SECONDS,
     READ_SECONDS,
     Download,
-    InstallFailed,
     Progress,
     refuse_downgrade,
 )
-from premrunner.engine.locations import InstalledOllama, own_executable
-from premrunner.engine.ownership import EngineOwned, claim
-from premrunner.engine.unpack import can_unpack, unpack
-from premrunner.errors import StorageFailed
+from premrunner.engine.installation.unpack import can_unpack, unpack
+from premrunner.engine.ownership import claim
+from premrunner.engine.supervision.locations import InstalledOllama, own_executable
+from premrunner.errors import EngineOwned, InstallFailed, StorageFailed
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from premrunner.engine.process_table import marked_processes, start_time
+from premrunner.engine.supervision.process_table import marked_processes, start_time
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from premrunner.engine.leftover import ProcessRecord, forget_process, kill_marked, record_process
-from premrunner.engine.process_log import ProcessLog
-from premrunner.engine.process_table import MARK_VARIABLE, start_time
+from premrunner.engine.supervision.leftover import ProcessRecord, forget_process, kill_marked, record_process
+from premrunner.engine.supervision.process_log import ProcessLog
+from premrunner.engine.supervision.process_table import MARK_VARIABLE, start_time
 
 # Ollama needs about a second to end its models, the built-in engine up to two.
 STOP_GRACE_SECONDS = 5.0

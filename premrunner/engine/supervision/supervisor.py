@@ -13,16 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.announce import Announcer
-from premrunner.engine.launch import EngineLauncher
-from premrunner.engine.leftover import end_leftovers, forget_process
-from premrunner.engine.locations import InstalledOllama, find_ollama
 from premrunner.engine.ownership import Ownership, claim
-from premrunner.engine.plan import EngineWish, Report, Situation, StartBuiltin, StartOllama, Use, decide
-from premrunner.engine.process import STOP_GRACE_SECONDS, EngineProcess
-from premrunner.engine.restart import RestartPolicy
 from premrunner.engine.state import EngineState, EngineStatus, take_request
-from premrunner.engine.watch import BUSY_SECONDS, FULL_LOOK_SECONDS, Watch
+from premrunner.engine.supervision.announce import Announcer
+from premrunner.engine.supervision.launch import EngineLauncher
+from premrunner.engine.supervision.leftover import end_leftovers, forget_process
+from premrunner.engine.supervision.locations import InstalledOllama, find_ollama
+from premrunner.engine.supervision.plan import EngineWish, Report, Situation, StartBuiltin, StartOllama, Use, decide
+from premrunner.engine.supervision.process import STOP_GRACE_SECONDS, EngineProcess
+from premrunner.engine.supervision.restart import RestartPolicy
+from premrunner.engine.supervision.watch import BUSY_SECONDS, FULL_LOOK_SECONDS, Watch
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.probe import Probe, probe, why_unreachable
 from premrunner.engine.state import EngineStatus
+from premrunner.engine.supervision.probe import Probe, probe, why_unreachable
 
 # A connection that is closed again costs 0.1 ms and leaves no line in Ollama's log, where every request leaves one.
 GLANCE_SECONDS = 1.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from premrunner.errors import EngineError, StorageFailed
+from premrunner.errors import InstallFailed, StorageFailed
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,6 @@ _RETRY_PAUSE_SECONDS = 1.0
 _CHUNK_BYTES = 64 * 1024
 # The disk stays usable for everything else.
 _RESERVE_BYTES = 256 * 1024 * 1024
-
-
-class InstallFailed(EngineError):
-    """Ollama could not be fetched or put in place; what was there before is untouched."""
 
 
 class Download:

@@ -14,8 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from premrunner.engine.download import InstallFailed
-from premrunner.errors import StorageFailed
+from premrunner.errors import InstallFailed, StorageFailed
 
 _ZSTANDARD_MODULES = ("compression.zstd",) if sys.version_info >= (3, 14) else ("backports.zstd",)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.locations import InstalledOllama
-from premrunner.engine.probe import Probe
 from premrunner.engine.state import EngineStatus
+from premrunner.engine.supervision.locations import InstalledOllama
+from premrunner.engine.supervision.probe import Probe
 
 EngineMode = Literal["auto", "ollama", "builtin"]
 ENGINE_MODES: tuple[EngineMode, ...] = get_args(EngineMode)

@@ -1,0 +1,31 @@
+"""A model in one request, and the request to make a model of what was uploaded."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from premrunner.domain.upload_completion import handle_of
+from premrunner.errors import InvalidRequest
+from premrunner.web.parsing import json_object
+from premrunner.web.services import services
+from premrunner.web.upload_parsing import file_form
+
+bp = Blueprint("model_upload", __name__)
+
+FIELDS = ("modelId", "modelName", "filePath")
+
+
+@bp.post("/models/upload")
+def upload_model() -> Response:
+    """Take a whole model in one form and import it."""
+    upload = services().receiving.whole(file_form(request))
+    message = services().handover.begin(upload.id, upload.name, handle_of(upload))
+    return jsonify(id=upload.id, message=message, path=handle_of(upload))
+
+
+@bp.post("/models/import")
+def import_model() -> Response:
+    """Import what was uploaded in chunks."""
+    fields = request.form if request.mimetype == "multipart/form-data" else json_object(request)
+    upload_id, name, handle = (str(fields.get(field) or "") for field in FIELDS)
+    if not (upload_id and name and handle):
+        raise InvalidRequest("Missing required fields")
+    return jsonify(id=upload_id, message=services().handover.begin(upload_id, name, handle))
