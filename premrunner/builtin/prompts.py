@@ -128,7 +128,11 @@ def _message(message: dict[str, Any], *, can_see: bool) -> dict[str, Any]:
         translated["content"] = _parts(content, images, can_see=can_see)
     if calls := fields.objects("tool_calls"):
         translated["tool_calls"] = [_tool_call(Body(call), index) for index, call in enumerate(calls)]
-    for name, llama_name in (("thinking", "reasoning_content"), ("tool_call_id", "tool_call_id"), ("tool_name", "name")):
+    for name, llama_name in (
+        ("thinking", "reasoning_content"),
+        ("tool_call_id", "tool_call_id"),
+        ("tool_name", "name"),
+    ):
         if text := fields.text(name):
             translated[llama_name] = text
     return translated

@@ -158,7 +158,9 @@ def test_names_of_this_machine_are_welcome(engine, host):
     assert engine.get("/api/tags", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["null", "http://127.0.0.1.evil.example", "https://localhost.evil.example", "http://[x"])
+@pytest.mark.parametrize(
+    "origin", ["null", "http://127.0.0.1.evil.example", "https://localhost.evil.example", "http://[x"]
+)
 def test_origins_that_only_look_like_this_machine_are_not(engine, origin):
     assert engine.get("/api/tags", headers={"Origin": origin}).status_code == 403
 

@@ -43,7 +43,16 @@ def test_two_spellings_of_a_name_share_a_key():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("5m", 300), ("1h15m30.5s", 4530.5), ("-1m", -60), ("0", 0), ("0s", 0), (".5s", 0.5), ("250ms", 0.25), ("1us", 1e-6)],
+    [
+        ("5m", 300),
+        ("1h15m30.5s", 4530.5),
+        ("-1m", -60),
+        ("0", 0),
+        ("0s", 0),
+        (".5s", 0.5),
+        ("250ms", 0.25),
+        ("1us", 1e-6),
+    ],
 )
 def test_gos_durations_are_read(text, seconds):
     assert parse_go_duration(text) == pytest.approx(seconds)

@@ -9,7 +9,12 @@ TOOLS = "{% if tools %}{{ tools | tojson }}{% endif %}" + CHATML
 
 @pytest.mark.parametrize(
     "text",
-    [CHATML, TOOLS, "{{ messages[0].content }}", "{%- for m in messages -%}{% generation %}x{% endgeneration %}{% endfor %}"],
+    [
+        CHATML,
+        TOOLS,
+        "{{ messages[0].content }}",
+        "{%- for m in messages -%}{% generation %}x{% endgeneration %}{% endfor %}",
+    ],
 )
 def test_a_jinja_template_is_taken(text):
     check_template(text)

@@ -35,7 +35,9 @@ def test_thinking_is_kept_apart_from_what_is_said():
 
 def test_tool_calls_are_put_together_and_come_with_the_end():
     pieces = [
-        chunk(tool_calls=[{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]),
+        chunk(
+            tool_calls=[{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]
+        ),
         chunk(tool_calls=[{"index": 0, "function": {"arguments": '{"city":'}}]),
         chunk(tool_calls=[{"index": 0, "function": {"arguments": '"Rome"}'}}]),
         chunk(tool_calls=[{"index": 1, "id": "call_2", "function": {"name": "g", "arguments": "{}"}}]),

@@ -204,7 +204,11 @@ def test_a_wrong_copy_is_refused_in_ollamas_words(engine, source, destination, s
 
 @pytest.mark.parametrize(
     ("model", "status", "text"),
-    [("", 400, "model is required"), ("has space", 400, 'name "has space" is invalid'), ("nope", 404, "model 'nope' not found")],
+    [
+        ("", 400, "model is required"),
+        ("has space", 400, 'name "has space" is invalid'),
+        ("nope", 404, "model 'nope' not found"),
+    ],
 )
 def test_a_wrong_deletion_is_refused_in_ollamas_words(engine, model, status, text):
     response = engine.delete(model)

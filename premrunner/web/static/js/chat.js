@@ -136,6 +136,7 @@ find("first-prompts").addEventListener("click", ({ target }) => {
 });
 addEventListener("pagehide", () => {
   running?.view.keep();
+  stop(); // Otherwise the browser cuts the answer, which would look like a fault.
   Object.assign(conversation, { draft: composer.field.value, model: find("model").value });
   conversation.save();
 });
