@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from premrunner.weights.errors import QuantizedCheckpoint, WeightsInvalid
+from premrunner.weights.rearranged_rows import RearrangedRows
 from premrunner.weights.rows import Rows, StoredRows
 from premrunner.weights.values import Array, Float32, to_float32
 
@@ -15,26 +16,19 @@ UNUSED_SUFFIXES = (".input_scale", ".activation_scale", "_activation_scale", ".k
 
 
 @dataclass(frozen=True)
-class Float8Rows:
+class Float8Rows(RearrangedRows):
     """A matrix of 8-bit floats, read as float32 with its scales applied.
 
     Attributes:
         scales: Of shape (row blocks, column blocks); one scale serves a whole block.
     """
 
-    whole: StoredRows
     scales: Float32
-    dtype: str = "F32"
 
     @property
-    def column_count(self) -> int:
-        """As in the whole."""
-        return self.whole.column_count
-
-    @property
-    def row_count(self) -> int:
-        """As in the whole."""
-        return self.whole.row_count
+    def dtype(self) -> str:
+        """Float32, because a scaled value no longer fits 8 bits."""
+        return "F32"
 
     def read(self, first: int, count: int) -> Array:
         """Read, widen and scale."""

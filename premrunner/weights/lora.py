@@ -5,21 +5,14 @@ length that was trained (Liu et al., 2024, arXiv:2402.09353).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from premrunner.weights.adapter import Adapter, LayerChange
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.errors import BaseMismatch, UnsupportedAdapter
 from premrunner.weights.merged_rows import MergedRows
-from premrunner.weights.rows import (
-    EveryNthColumn,
-    OpenFiles,
-    Rows,
-    SlicedRows,
-    StackedRows,
-    StoredRows,
-    TransposedRows,
-)
+from premrunner.weights.rearranged_rows import EveryNthColumn, SlicedRows, StackedRows, TransposedRows
+from premrunner.weights.rows import OpenFiles, Rows, StoredRows
 from premrunner.weights.source import NamedRows
 
 _EMBEDDINGS, _OUTPUT = "model.embed_tokens.weight", "lm_head.weight"

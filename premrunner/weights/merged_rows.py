@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from premrunner.weights.rearranged_rows import RearrangedRows
 from premrunner.weights.rows import Rows
 from premrunner.weights.values import Array, Float32, to_float32
 
@@ -13,7 +14,7 @@ _MULTIPLYING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class MergedRows:
+class MergedRows(RearrangedRows):
     """A matrix with its adapter's change added, read as float32.
 
     Attributes:
@@ -22,22 +23,15 @@ class MergedRows:
         magnitude: A single row with the length that each row of the matrix shall have, or None.
     """
 
-    whole: Rows
     left: Rows
     right: Rows
     scale: float
     magnitude: Rows | None = None
-    dtype: str = "F32"
 
     @property
-    def column_count(self) -> int:
-        """As in the whole."""
-        return self.whole.column_count
-
-    @property
-    def row_count(self) -> int:
-        """As in the whole."""
-        return self.whole.row_count
+    def dtype(self) -> str:
+        """Float32, so that nothing is rounded before the end."""
+        return "F32"
 
     def read(self, first: int, count: int) -> Array:
         """Read, add and, for DoRA, stretch."""

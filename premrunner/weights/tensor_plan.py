@@ -14,16 +14,15 @@ from gguf import MODEL_ARCH, TensorNameMap, get_tensor_name_map
 from premrunner.weights.architectures.family import Family, Split, Stack
 from premrunner.weights.config import Config
 from premrunner.weights.errors import ShardsIncomplete, WeightsInvalid
-from premrunner.weights.rows import (
-    ConstantRows,
+from premrunner.weights.rearranged_rows import (
     InterleavedRows,
-    Rows,
     ShiftedRows,
     SlicedRows,
     StackedRows,
     TransposedRows,
     UprightRows,
 )
+from premrunner.weights.rows import ConstantRows, Rows
 from premrunner.weights.source import NamedRows
 
 

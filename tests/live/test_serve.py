@@ -247,3 +247,19 @@ def test_a_wheel_carries_migrations_templates_and_gunicorns_settings(tmp_path):
     assert any(name.startswith("premrunner/migrations/versions/0001") for name in names)
     assert "premrunner/deploy/gunicorn.conf.py" in names
     assert any(name.startswith("premrunner/web/templates/") for name in names)
+
+
+def test_without_the_internet_the_site_runs_and_hints_at_what_to_do(tmp_path):
+    server = start_server(tmp_path / "data", PIP_NO_INDEX="1", PIP_CACHE_DIR=str(tmp_path / "cache"))
+    try:
+        state = server.data_path / "run" / "starter.json"
+        deadline = time.monotonic() + 60
+        while not state.exists() or json.loads(state.read_text())["stage"] != "failed":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert "offline" in json.loads(state.read_text())["message"]
+        assert server.get("/v1/models").json()["data"] == []
+        assert server.chat("Hi").status_code == 404
+        assert not list((server.data_path / "downloads").iterdir())
+    finally:
+        stop_server(server)

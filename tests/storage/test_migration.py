@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from flask_migrate import upgrade
 from sqlalchemy import inspect
 
 from premrunner.app import create_app, prepare_database
@@ -38,13 +39,16 @@ def test_a_second_start_changes_nothing_and_makes_no_copy(app, settings):
 
 def test_an_old_database_is_upgraded_and_a_copy_of_it_kept(settings):
     app = create_app(settings)
-    execute(settings, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-    execute(settings, "CREATE TABLE keepsake (text TEXT)")
-    execute(settings, "INSERT INTO keepsake VALUES ('still here')")
-    # No migration is older than the first, so the first is what an old database has not seen.
+    with app.app_context():
+        upgrade(directory=str(SCRIPTS), revision="0001")
+    execute(settings, "INSERT INTO messages VALUES ('1', 'still here', 'user', 'm', '2026-01-01 00:00:00')")
     prepare_database(app)
-    assert execute(settings, "SELECT text FROM keepsake") == [("still here",)]
+    assert execute(settings, "SELECT content FROM messages") == [("still here",)]
     assert execute(settings, "SELECT version_num FROM alembic_version") == [(head(),)]
+    [copy] = (settings.data_path / "backups").iterdir()
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT content FROM messages").fetchall() == [("still here",)]
 
 
 def test_a_database_of_a_newer_version_is_refused_and_untouched(app, settings):

@@ -13,6 +13,7 @@ const conversation = Conversation.restore();
 const announcer = new Announcer(find("announcer"));
 const composer = new Composer(find("composer"), { onSend: send, onStop: stop });
 const list = find("messages");
+let isLeaving = false; // The browser cuts the answer before it hides the page: that is no fault.
 let running = null; // The answer that is being written: its view, and the switch that stops it.
 
 function send() {
@@ -38,7 +39,7 @@ async function ask(model) {
     await follow(await post(composer.form.action, { model, messages: wire }, signal), view);
     answer.ending = "done";
   } catch (error) {
-    answer.ending = error.name === "AbortError" ? "stopped" : error.message;
+    answer.ending = error.name === "AbortError" || isLeaving ? "stopped" : error.message;
   }
   running = null;
   view.keep();
@@ -134,9 +135,9 @@ find("first-prompts").addEventListener("click", ({ target }) => {
   composer.field.focus();
   send();
 });
+addEventListener("beforeunload", () => (isLeaving = true));
 addEventListener("pagehide", () => {
   running?.view.keep();
-  stop(); // Otherwise the browser cuts the answer, which would look like a fault.
   Object.assign(conversation, { draft: composer.field.value, model: find("model").value });
   conversation.save();
 });
