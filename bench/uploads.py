@@ -48,7 +48,6 @@ def app() -> Flask:
     from premrunner.app import create_app
 
     site = create_app()
-    from premrunner.web import native_body as nb; nb.WRITE_BYTES=int(os.environ.get("TUNE_WRITE",nb.WRITE_BYTES)); nb.READ_BYTES=int(os.environ.get("TUNE_READ",nb.READ_BYTES))
     if os.environ.get("BENCH_HASH") == "off":
         site.extensions["premrunner"].receiving._hashes.follow = lambda upload: None
 

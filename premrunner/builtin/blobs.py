@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 from premrunner.builtin.refusals import Refusal
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})", re.ASCII)
 _TEMPORARY_PREFIX = "upload-"
 _COPY_BYTES = 1024 * 1024
+# As in Ollama: an upload outlives a restart between it and the creation of its model.
+_SPARED_SECONDS = 3600.0
 
 
 def parse_digest(text: str) -> str:
@@ -91,14 +94,23 @@ class BlobStore:
         """Delete a blob if it is there."""
         self.path(hex_digest).unlink(missing_ok=True)
 
-    def prune_temporary(self) -> int:
-        """Delete what uploads left that a kill cut short, and return how many there were; call it before serving."""
-        leftovers = list(self._folder.glob(f"{_TEMPORARY_PREFIX}*"))
-        for leftover in leftovers:
+    def prune_temporary(self) -> None:
+        """Delete what uploads left that a kill cut short; call it before serving."""
+        for leftover in self._folder.glob(f"{_TEMPORARY_PREFIX}*"):
             leftover.unlink(missing_ok=True)
-        if leftovers:
-            logger.info("Leftovers of interrupted uploads removed", extra={"files": len(leftovers)})
-        return len(leftovers)
+            logger.info("The rest of an interrupted upload was removed", extra={"file": leftover.name})
+
+    def prune_unused(self, used: set[str]) -> None:
+        """Delete blobs that no model needs; young ones stay, for their model may be about to be created.
+
+        Args:
+            used: Hex digests of the blobs that stay.
+        """
+        for path in self._folder.glob("sha256-*"):
+            is_old = time.time() - path.stat().st_mtime > _SPARED_SECONDS
+            if is_old and path.name.removeprefix("sha256-") not in used:
+                path.unlink(missing_ok=True)
+                logger.info("A blob that no model uses was removed", extra={"file": path.name})
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from typing import Any
 
 from premrunner.builtin.blobs import parse_digest
@@ -12,7 +11,7 @@ from premrunner.builtin.gguf_header import GgufHeader, read_header
 from premrunner.builtin.library import Library
 from premrunner.builtin.manifests import Manifest, timestamp
 from premrunner.builtin.names import ModelName
-from premrunner.builtin.refusals import Refusal, model_missing
+from premrunner.builtin.refusals import Refusal, blob_missing, model_missing
 from premrunner.builtin.templates import CHATML, check_template, is_chatml_with_default_system
 
 Status = dict[str, Any]
@@ -90,9 +89,7 @@ def create(library: Library, recipe: Recipe) -> Generator[Status, None, None]:
         base = yield from _from_files(library, recipe)
     manifest = _with_changes(library, base, recipe)
     yield _status("writing manifest")
-    with library.changes:
-        _check_blobs_stayed(library, manifest)
-        library.manifests.put(manifest)
+    library.put(manifest)
     yield _status("success")
 
 
@@ -189,15 +186,7 @@ def _header(library: Library, hex_digest: str) -> GgufHeader:
     try:
         return read_header(library.blobs.path(hex_digest))
     except FileNotFoundError as error:
-        message = f"open blobs/sha256-{hex_digest}: no such file or directory"
-        raise Refusal(message, HTTPStatus.INTERNAL_SERVER_ERROR) from error
-
-
-def _check_blobs_stayed(library: Library, manifest: Manifest) -> None:
-    for hex_digest in manifest.blob_digests:
-        if not library.blobs.path(hex_digest).exists():
-            message = f"open blobs/sha256-{hex_digest}: no such file or directory"
-            raise Refusal(message, HTTPStatus.INTERNAL_SERVER_ERROR)
+        raise blob_missing(hex_digest) from error
 
 
 def _license(wanted: object) -> list[str]:

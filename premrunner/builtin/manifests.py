@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,9 @@ class ManifestStore:
 
     Args:
         folder: Made if it is not there. A file in it that cannot be read is left alone and its model not listed.
+
+    Attributes:
+        is_complete: Whether all files could be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -88,6 +91,7 @@ class ManifestStore:
         for leftover in folder.glob("*.tmp"):
             leftover.unlink(missing_ok=True)
         self._manifests = dict(_read_all(folder))
+        self.is_complete = len(self._manifests) == len(list(folder.glob(f"*{_SUFFIX}")))
 
     def find(self, name: ModelName) -> Manifest | None:
         """Return a model's manifest, whatever the case its name is spelled in; None if there is none."""
@@ -115,10 +119,6 @@ class ManifestStore:
                 Path(temporary).unlink(missing_ok=True)
             sync_folder(self._folder)
             self._manifests[key] = manifest
-
-    def copy(self, source: Manifest, destination: ModelName) -> None:
-        """Give a model a second name."""
-        self.put(replace(source, name=str(destination), modified_at=timestamp()))
 
     def remove(self, name: ModelName) -> None:
         """Forget a model; its blobs stay."""

@@ -57,7 +57,7 @@ class ModelSettings:
 
 
 def _parameters(settings: ModelSettings) -> Any:
-    import xllamacpp  # Half a second and 100 MB: only ever in this process.
+    import xllamacpp  # Only ever in this process: what kills llama.cpp must not reach the engine.
 
     wanted = xllamacpp.CommonParams()
     wanted.model.path = settings.model_path
@@ -79,7 +79,7 @@ def _parameters(settings: ModelSettings) -> Any:
     wanted.cpuparams_batch.n_threads = settings.threads
     if not _has_accelerator(xllamacpp):
         wanted.n_batch = wanted.n_ubatch = _PROCESSOR_BATCH_TOKENS
-        wanted.fit_params = False  # Loads the model twice, to find out what fits into a graphics card.
+        wanted.fit_params = False  # A trial load, to learn what fits into a graphics card.
     if settings.is_embedding:
         _make_embedding(wanted, settings, xllamacpp)
     return wanted

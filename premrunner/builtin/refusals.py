@@ -21,6 +21,11 @@ class Refusal(PremRunnerError):
         self.status = int(status)
 
 
+def blob_missing(hex_digest: str) -> Refusal:
+    """Return the refusal for a file that was not uploaded, or is gone."""
+    return Refusal(f"open blobs/sha256-{hex_digest}: no such file or directory", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
 def model_missing(model_name: str) -> Refusal:
     """Return the refusal for a name that no model has; the name stands as the caller spelled it."""
     return Refusal(f"model '{model_name}' not found", HTTPStatus.NOT_FOUND)

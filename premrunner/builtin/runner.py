@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 _LOG_LINES_KEPT = 40
 # Ollama waits as long for a load that makes no progress.
 _LOAD_SECONDS_MOST = 300.0
-# libgomp's threads spin at every barrier, a thousand times a token. Where another program keeps the cores busy, that
-# costs a whole time slice each: 0.3 tokens/s instead of 70 were seen during a compilation. After so many turns they
-# sleep; on an idle machine this is no slower than spinning for ever (114 against 104 tokens/s).
+# libgomp's threads spin at every barrier, a thousand times a token. Where another program keeps the cores busy, each
+# costs a whole time slice: 0.3 tokens/s instead of 70 were seen during a compilation. After so many turns they sleep;
+# on an idle machine this is no slower than spinning on (114 against 104 tokens/s).
 _SPIN_TURNS = "3000"
 _LOG_PREFIX = re.compile(r"^[\d.]+ [EW] (?:\w+ +)?\w+: ")
 
@@ -69,28 +69,15 @@ class Runner:
         Raises:
             Refusal: It could not be loaded, or was stopped meanwhile; says why as far as llama.cpp does.
         """
-        command = [sys.executable, "-m", "premrunner.builtin.model_process"]
-        # A session of its own: Ctrl-C in the terminal is for the engine, which then ends its models itself.
-        self._process = process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self._environment,
-            start_new_session=True,
-        )
+        self._process = process = _spawn(self._environment)
         if self._is_stopped:
             process.kill()
-        to_child, from_child = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         log_reader = threading.Thread(target=self._keep_log, args=[process.stderr], name="model log", daemon=True)
         log_reader.start()
         deadline = threading.Timer(_LOAD_SECONDS_MOST, process.kill)
         deadline.start()
         try:
-            to_child.write(self.settings.to_line())
-            to_child.flush()
-            answer = orjson.loads(from_child.readline())
-            self._pool = HttpPool("127.0.0.1", answer["port"])
+            self._pool = HttpPool("127.0.0.1", _handshake(process, self.settings))
         except (OSError, ValueError, KeyError) as error:
             process.kill()
             process.wait()
@@ -118,7 +105,7 @@ class Runner:
         if self._pool is not None:
             self._pool.close()
 
-    def ask(self, path: str, body: object, cancellation: Cancellation | None = None) -> dict[str, Any]:
+    def ask(self, path: str, body: object, cancellation: Cancellation) -> dict[str, Any]:
         """Send a request and return the answer's JSON object.
 
         Raises:
@@ -148,7 +135,7 @@ class Runner:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _lost(cancellation) from error
 
-    def _request(self, path: str, body: object, cancellation: Cancellation | None) -> HttpReply:
+    def _request(self, path: str, body: object, cancellation: Cancellation) -> HttpReply:
         if self._pool is None:
             raise Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)
         headers = {
@@ -181,7 +168,28 @@ class Runner:
         return reason
 
 
-def _lost(cancellation: Cancellation | None) -> PremRunnerError:
-    if cancellation is not None and cancellation.is_cancelled:
+def _spawn(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    # A session of its own: Ctrl-C in the terminal is for the engine, which then ends its models itself.
+    return subprocess.Popen(
+        [sys.executable, "-m", "premrunner.builtin.model_process"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def _handshake(process: "subprocess.Popen[bytes]", settings: ModelSettings) -> int:
+    """Tell a process what to load and return its port when that is done; KeyError if it could not."""
+    to_child, from_child = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+    to_child.write(settings.to_line())
+    to_child.flush()
+    port: int = orjson.loads(from_child.readline())["port"]
+    return port
+
+
+def _lost(cancellation: Cancellation) -> PremRunnerError:
+    if cancellation.is_cancelled:
         return Cancelled()
     return Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)

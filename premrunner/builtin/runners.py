@@ -170,7 +170,9 @@ class Runners:
             failure = refusal
         except Exception:
             logger.exception("Starting a model process failed")
-            failure = Refusal("model failed to load: its process could not be started", 500)
+            failure = Refusal(
+                "model failed to load: its process could not be started", HTTPStatus.INTERNAL_SERVER_ERROR
+            )
         with self._changed:
             loaded.is_loading, loaded.failure = False, failure
             if failure:
@@ -184,15 +186,15 @@ class Runners:
         with self._changed:
             while loaded.is_loading:
                 self._wait(cancellation)
-            if loaded.failure:
-                raise loaded.failure
+            if loaded.failure:  # One for each who waits: an exception collects the frames it passes.
+                raise Refusal(loaded.failure.message, loaded.failure.status)
 
     def _leave(self, loaded: Loaded) -> None:
         with self._changed:
             loaded.users -= 1
             loaded.last_used_at = time.monotonic()
-            nobody_waits_for_it = loaded.is_loading or loaded.is_retiring or loaded.keep_alive_seconds <= 0
-            if loaded.users == 0 and nobody_waits_for_it:
+            is_unwanted = loaded.is_loading or loaded.is_retiring or loaded.keep_alive_seconds <= 0
+            if loaded.users == 0 and is_unwanted:
                 self._drop(loaded)
             self._changed.notify_all()
 

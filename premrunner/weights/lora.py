@@ -36,12 +36,18 @@ def merge_adapter(
     """
     by_name = {tensor.name: tensor for tensor in tensors}
     _untie(by_name, adapter, family, is_tied=is_tied)
+    # An adapter that was told to keep both tied says everything twice.
+    twice = _OUTPUT if is_tied and adapter.config.ties_weights and _OUTPUT not in by_name else None
     for name, stored in adapter.replacements.items():
+        if name == twice:
+            continue
         found = _find(by_name, name)
         _check_replacement(found, stored.shape, name)
         rows = StoredRows(stored, files)
         by_name[found.name] = replace(found, shape=stored.shape, rows=rows, is_replaced=True)
     for name, change in adapter.changes.items():
+        if name == twice:
+            continue
         found = _find(by_name, name)
         by_name[found.name] = _merged(found, change, adapter, family, files)
     for change in adapter.expert_changes:

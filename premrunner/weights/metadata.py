@@ -10,7 +10,7 @@ from gguf import GGUFValueType
 from premrunner.weights.errors import WeightsInvalid
 
 # struct's letter for each scalar type; all are written little-endian.
-_SCALARS = {
+SCALARS = {
     GGUFValueType.UINT8: "B",
     GGUFValueType.INT8: "b",
     GGUFValueType.UINT16: "H",
@@ -94,7 +94,7 @@ def _pack_value(entry: Entry) -> bytes:
         packed = (
             _pack_string(entry.value)
             if entry.kind == GGUFValueType.STRING
-            else struct.pack("<" + _SCALARS[entry.kind], entry.value)
+            else struct.pack("<" + SCALARS[entry.kind], entry.value)
         )
     except (struct.error, OverflowError, AttributeError, UnicodeError) as error:
         raise WeightsInvalid(f"{entry.key} cannot be {str(entry.value)[:40]!r}.") from error
@@ -105,4 +105,4 @@ def _pack_list(kind: GGUFValueType, values: Sequence[Any]) -> bytes:
     head = struct.pack("<IIQ", GGUFValueType.ARRAY, kind, len(values))
     if kind == GGUFValueType.STRING:
         return head + b"".join(map(_pack_string, values))
-    return head + struct.pack(f"<{len(values)}{_SCALARS[kind]}", *values)
+    return head + struct.pack(f"<{len(values)}{SCALARS[kind]}", *values)

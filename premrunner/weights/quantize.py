@@ -6,7 +6,7 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 
 from premrunner.weights.block_quants import BLOCK, K_QUANTIZERS
 from premrunner.weights.native_quantizer import Blocks, native_quantizer
-from premrunner.weights.values import Array, Float32, to_bfloat16, to_float16, to_float32
+from premrunner.weights.values import BLOCKS, Array, Float32, to_bfloat16, to_float16, to_float32
 
 Kind = GGMLQuantizationType
 
@@ -25,7 +25,7 @@ def encode(values: Array, dtype: str, kind: GGMLQuantizationType, name: str) -> 
     Raises:
         WeightsInvalid: A value does not fit float16.
     """
-    if (dtype, kind) in _UNCHANGED:
+    if (dtype, kind) in _UNCHANGED or dtype == BLOCKS + kind.name:
         return np.ascontiguousarray(values)
     wide = np.ascontiguousarray(to_float32(values, dtype))
     if kind == Kind.F32:

@@ -1,17 +1,22 @@
 """Turn stored values into float32 and back: bfloat16, float16 and the two 8-bit floats, in numpy alone.
 
-numpy has no bfloat16 and no 8-bit float, so both travel as their bits: ``uint16`` and ``uint8``.
+numpy has no bfloat16 and no 8-bit float, so both travel as their bits: ``uint16`` and ``uint8``. Blocks of a quantized
+GGUF tensor travel as bytes too; their dtype is then spelled ``GGUF:Q4_K``.
 """
 
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+from gguf import GGMLQuantizationType, quants
 
 from premrunner.weights.errors import WeightsInvalid
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[np.generic]
+
+# In front of a GGUF type: the values are that type's blocks.
+BLOCKS = "GGUF:"
 
 # How the values of each safetensors dtype are held in numpy.
 NUMPY_DTYPES: dict[str, npt.DTypeLike] = {
@@ -41,6 +46,8 @@ def to_float32(values: Array, dtype: str) -> Float32:
         values: As ``NUMPY_DTYPES`` says for ``dtype``; any shape.
         dtype: As safetensors spells it.
     """
+    if dtype.startswith(BLOCKS):
+        return np.asarray(quants.dequantize(values, GGMLQuantizationType[dtype.removeprefix(BLOCKS)]))
     if dtype == "BF16":
         return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     if dtype.startswith("F8"):

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from conftest import find_free_port
 
 from builtin.running import RunningEngine
-from conftest import find_free_port
 
 MODEL = "smollm2:135m"
 

@@ -146,6 +146,15 @@ def test_an_interrupted_upload_leaves_nothing_behind(engine):
     assert set((engine.store / "blobs").iterdir()) == before
 
 
+def test_an_upload_may_be_larger_than_any_json(engine):
+    with socket.create_connection(("127.0.0.1", int(engine.url.rpartition(":")[2]))) as client:
+        head = f"POST /api/blobs/sha256:{'1' * 64} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {10**12}\r\n\r\n"
+        client.sendall(head.encode() + b"x" * 1000)
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):  # It waits for the rest.
+            client.recv(1)
+
+
 def test_a_chunked_upload_is_taken(engine):
     digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     response = engine.session.post(f"{engine.url}/api/blobs/{digest}", data=iter([b"hel", b"lo"]), timeout=10)

@@ -12,11 +12,11 @@ from builtin.test_prompts import manifest
 from premrunner.builtin.blobs import BlobStore
 from premrunner.builtin.body import Body
 from premrunner.builtin.creation import create, read_recipe
+from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.library import Library, lock_store
 from premrunner.builtin.manifests import ManifestStore
 from premrunner.builtin.names import ModelName
 from premrunner.builtin.planning import slots_that_fit
-from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.refusals import Refusal
 from premrunner.errors import StorageFailed
 
@@ -193,6 +193,31 @@ def test_a_blob_goes_with_its_last_model(library, tmp_path):
         parsed = ModelName.parse(name)
         library.delete(parsed, library.manifests.find(parsed))
         assert path.exists() is stays
+
+
+def test_a_model_that_is_replaced_takes_its_file_along(library, tmp_path):
+    old = put(library, write_gguf(tmp_path / "a.gguf"))
+    new = put(library, write_gguf(tmp_path / "b.gguf", general__name="New"))
+    make(library, model="sea", files={"a.gguf": old})
+    make(library, model="sea", files={"b.gguf": new})
+    assert not library.blobs.path(old.removeprefix("sha256:")).exists()
+    assert library.blobs.path(new.removeprefix("sha256:")).exists()
+
+
+def test_old_blobs_that_no_model_uses_go_at_the_start_unless_a_manifest_is_unreadable(library, tmp_path):
+    used = put(library, write_gguf(tmp_path / "a.gguf"))
+    make(library, model="sea", files={"a.gguf": used})
+    digests = [used, *(put(library, write_gguf(tmp_path / name, general__name=name)) for name in ("old", "young"))]
+    used_path, old_path, young_path = (library.blobs.path(digest.removeprefix("sha256:")) for digest in digests)
+    for path in (used_path, old_path):
+        os.utime(path, (0, 0))
+    broken = tmp_path / "store" / "manifests" / "broken.json"
+    broken.write_text("{")
+    Library(tmp_path / "store")
+    assert old_path.exists()
+    broken.unlink()
+    Library(tmp_path / "store")
+    assert [path.exists() for path in (used_path, old_path, young_path)] == [True, False, True]
 
 
 def test_slots_shrink_where_their_caches_would_not_fit(starter_gguf):

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from builtin.running import EngineClient, RunningEngine
 from conftest import find_free_port
 

@@ -5,8 +5,8 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-
 from builtin.running import CAPITAL, eventually
+
 from contract.conftest import MODEL
 
 ZEROS = "sha256:" + "0" * 64

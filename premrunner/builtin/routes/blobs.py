@@ -1,5 +1,7 @@
 """Uploading files by their digest."""
 
+import sys
+
 from flask import Blueprint, Response, request
 
 from premrunner.builtin.blobs import parse_digest
@@ -22,6 +24,6 @@ def has_blob(digest: str) -> Response:
 @bp.post("/api/blobs/<digest>")
 def store_blob(digest: str) -> Response:
     """Store a blob whose content has that digest."""
-    request.max_content_length = None
+    request.max_content_length = sys.maxsize  # None would mean the application's limit for JSON.
     is_new = services().library.blobs.receive(digest, request.stream)
     return Response(status=201 if is_new else 200)

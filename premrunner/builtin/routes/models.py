@@ -1,6 +1,7 @@
 """What models there are, what they are, and which are loaded."""
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
@@ -85,12 +86,11 @@ def copy() -> Response:
     source = _parsed(body.text("source"), "source")
     destination = _parsed(body.text("destination"), "destination")
     library = services().library
-    with library.changes:
-        manifest = library.manifests.find(source)
-        if manifest is None:
-            raise Refusal(f'model "{body.text("source")}" not found', HTTPStatus.NOT_FOUND)
-        if source.key != destination.key:
-            library.manifests.copy(manifest, destination)
+    manifest = library.manifests.find(source)
+    if manifest is None:
+        raise Refusal(f'model "{body.text("source")}" not found', HTTPStatus.NOT_FOUND)
+    if source.key != destination.key:
+        library.put(replace(manifest, name=str(destination), modified_at=timestamp()))
     return Response(status=200)
 
 

@@ -60,12 +60,13 @@ export class AnswerView {
     const isStopped = ending === "stopped";
     const hasFailed = !isStopped && ending !== "done";
     part(this.element, "waiting").hidden = true;
-    part(this.element, "facts").hidden = hasFailed && !text && !trace;
+    part(this.element, "facts").hidden = !text && !trace;
     part(this.element, "copy-answer").hidden = !text;
     part(this.element, "trace").hidden = !trace;
     part(this.element, "trace").href = trace ?? "";
     part(this.element, "numbers").textContent = factsOf(numbers, ending);
     part(this.element, "problem-row").hidden = !hasFailed && !(isStopped && !text);
+    part(this.element, "problem-row").classList.toggle("is-mild", !hasFailed);
     part(this.element, "problem").textContent = hasFailed ? ending : "Stopped before the first word.";
   }
 
