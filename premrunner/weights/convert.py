@@ -56,7 +56,7 @@ def convert(
     when it is complete.
 
     Args:
-        source: Folder of a model; with ``adapter``, of its base.
+        source: Folder of a model; with ``adapter``, of its base, which may also be a GGUF file.
         destination: The file to write; replaced if it is there.
         adapter: Folder of a LoRA adapter to merge in.
         output_type: One of ``OUTPUT_TYPE_NAMES``; ``auto`` keeps the type that the weights are stored in.
@@ -74,7 +74,7 @@ def convert(
     try:
         task = open_task(source, adapter, files, output_type=output_type, name=name)
         sources = _survey(task, files, progress, is_cancelled)
-        options = {"output_type": task.plan.output.name} | ({"name": name} if name else {})
+        options = {"output_type": task.plan.output_type} | ({"name": name} if name else {})
         lineage = Lineage(tuple(sources), task.base_model_name, options)
         task.plan.metadata.extend(lineage.entries())
         infos = task.plan.infos
@@ -87,8 +87,8 @@ def convert(
         path=written.path,
         size_bytes=written.size_bytes,
         sha256=written.sha256,
-        architecture=task.plan.family.architecture,
-        output_type=task.plan.output.name,
+        architecture=task.plan.architecture,
+        output_type=task.plan.output_type,
         parameter_count=task.plan.parameter_count,
         kinds=task.plan.kinds,
         lineage=lineage,

@@ -70,10 +70,10 @@ def merge_into_gguf(base: GGUFBase, adapter: Adapter, files: OpenFiles) -> list[
     """
     if adapter.expert_changes:
         raise UnsupportedAdapter("experts", "which cannot be merged into a GGUF base; use the base's safetensors.")
-    by_name = {
-        name: PlannedTensor(name, tensor.shape, rows := GGUFRows(base.file.path, tensor, files), rows.dtype)
-        for name, tensor in base.file.tensors.items()
-    }
+    by_name: dict[str, PlannedTensor] = {}
+    for name, tensor in base.file.tensors.items():
+        stored_rows = GGUFRows(base.file.path, tensor, files)
+        by_name[name] = PlannedTensor(name, tensor.shape, stored_rows, stored_rows.dtype)
     for name, change in adapter.changes.items():
         found = _find(by_name, base, name)
         by_name[found.name] = _merged(found, change, adapter, base, files)
@@ -81,7 +81,7 @@ def merge_into_gguf(base: GGUFBase, adapter: Adapter, files: OpenFiles) -> list[
         found = _find(by_name, base, name)
         if stored.shape != found.shape:
             raise BaseMismatch(name, f"has the shape {found.shape} in the base and {stored.shape} in the adapter")
-        rows = _ordered(StoredRows(stored, files), name, base)
+        rows: Rows = _ordered(StoredRows(stored, files), name, base)
         if base.family.norm_shift and name.endswith("norm.weight"):
             rows = ShiftedRows(rows, base.family.norm_shift)
         by_name[found.name] = replace(found, rows=rows)
@@ -153,8 +153,7 @@ def _merged(
     right: Any = TransposedRows(up) if change.is_embedding else down
     magnitude: Rows | None = None
     if change.magnitude:
-        stored = StoredRows(change.magnitude, files)
-        magnitude = _ordered(UprightRows(stored) if stored.row_count == 1 else stored, name, base)
+        magnitude = _ordered(StoredRows(change.magnitude, files), name, base)
     scale = adapter.config.scale(change.module, change.rank)
     return replace(found, rows=MergedRows(found.rows, left, right, scale, magnitude))
 
@@ -164,6 +163,7 @@ def _ordered(rows: Rows, name: str, base: GGUFBase) -> Rows:
     for interleave in base.family.interleaved:
         if name.endswith(interleave.suffix):
             heads = base.head_counts[1 if interleave.of_keys else 0]
+            rows = UprightRows(rows) if rows.row_count == 1 else rows
             if rows.row_count % (2 * heads):
                 raise BaseMismatch(name, f"cannot be shared by the base's {heads} heads")
             return InterleavedRows(rows, heads)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGUF_DEFAULT_ALIGNMENT, GGMLQuantizationType, GGUFValueType
 
 from premrunner.weights.errors import NotWeights, WeightsInvalid
@@ -22,7 +23,7 @@ from premrunner.weights.values import BLOCKS, Array
 
 MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
-_NATIVE = {
+_NATIVE: dict[GGMLQuantizationType, tuple[str, npt.DTypeLike]] = {
     GGMLQuantizationType.F32: ("F32", np.dtype("<f4")),
     GGMLQuantizationType.F16: ("F16", np.dtype("<f2")),
     GGMLQuantizationType.BF16: ("BF16", np.dtype("<u2")),
@@ -49,6 +50,11 @@ class GGUFTensor:
         """Bytes of one row."""
         block, block_bytes = GGML_QUANT_SIZES[self.kind]
         return self.shape[-1] // block * block_bytes
+
+    @property
+    def value_count(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
 
     @property
     def size_bytes(self) -> int:
@@ -105,7 +111,7 @@ class GGUFRows:
 
     def read(self, first: int, count: int) -> Array:
         """Read values, or blocks as bytes."""
-        values = np.empty((count, self.tensor.row_bytes), np.uint8)
+        values: Array = np.empty((count, self.tensor.row_bytes), np.uint8)
         if values.size:
             self.files.read_into(
                 self.path, self.tensor.offset_bytes + first * self.tensor.row_bytes, values.data.cast("B")

@@ -7,14 +7,18 @@ from pathlib import Path
 
 from gguf import GGML_QUANT_VERSION, GGMLQuantizationType, GGUFValueType
 
+from premrunner.weights.adapter import Adapter
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.config import Config
+from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.gguf_base import GGUFBase, gguf_kinds, gguf_metadata, merge_into_gguf
 from premrunner.weights.gguf_writer import TensorInfo
 from premrunner.weights.metadata import Entry, Metadata
 from premrunner.weights.model import Model
 from premrunner.weights.model_card import general_entries
 from premrunner.weights.output_type import OutputType, output_type_named, stored_output_type
 from premrunner.weights.quantization_plan import is_70b, plan_types
+from premrunner.weights.rows import OpenFiles
 from premrunner.weights.shape_check import check_shapes
 from premrunner.weights.source import NamedRows
 from premrunner.weights.tensor_plan import PlannedTensor, plan_tensors
@@ -26,18 +30,20 @@ class Plan:
     """What will be written.
 
     Attributes:
+        architecture: GGUF's name of the family.
+        output_type: What users call the mixture of types: ``q4_k_m``.
         tensors: In the order of the file.
         kinds: What each is stored as.
         metadata: All keys but those of the lineage.
+        tokenizer: What is known of it; None where a GGUF base brings it along.
     """
 
-    family: Family
-    config: Config
-    output: OutputType
+    architecture: str
+    output_type: str
     tensors: Sequence[PlannedTensor]
     kinds: Mapping[str, GGMLQuantizationType]
-    tokenizer: Tokenizer
     metadata: Metadata
+    tokenizer: Tokenizer | None = None
 
     @property
     def infos(self) -> list[TensorInfo]:
@@ -84,7 +90,34 @@ def plan_conversion(
     metadata.extend(tokenizer.entries)
     metadata.extend(family.tokens(config))
     metadata.extend(last_entries(output))
-    return Plan(family, config, output, planned, kinds, tokenizer, metadata)
+    return Plan(family.architecture, output.name, planned, kinds, metadata, tokenizer)
+
+
+def plan_gguf_merge(
+    base: GGUFBase, adapter: Adapter, files: OpenFiles, *, output_type: str = "auto", name: str | None = None
+) -> Plan:
+    """Decide what a file will hold that is made of a GGUF base and an adapter.
+
+    Args:
+        base: Opened.
+        adapter: Opened.
+        files: To read both through.
+        output_type: ``auto`` keeps the types that the base has.
+        name: What the model is called; None: as the base.
+
+    Raises:
+        WeightsInvalid: Something does not fit.
+    """
+    output = None if output_type == "auto" else output_type_named(output_type)
+    tensors = merge_into_gguf(base, adapter, files)
+    metadata = gguf_metadata(base, name)
+    if output:
+        metadata.extend(last_entries(output))
+    metadata.add("general.quantization_version", GGUFValueType.UINT32, GGML_QUANT_VERSION)
+    if metadata.get("general.file_type") is None:
+        raise WeightsInvalid(f"{base.file.path.name} does not say what it is quantized as; choose an output type.")
+    kinds = gguf_kinds(base, tensors, output)
+    return Plan(base.family.architecture, output.name if output else "as the base", tensors, kinds, metadata)
 
 
 def last_entries(output: OutputType) -> list[Entry]:

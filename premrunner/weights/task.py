@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from premrunner.weights.adapter import Adapter, open_adapter
+from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.gguf_base import open_gguf_base
+from premrunner.weights.gguf_reader import read_gguf
 from premrunner.weights.lora import merge_adapter
 from premrunner.weights.model import Model, open_model, text_files
-from premrunner.weights.plan import Plan, plan_conversion
+from premrunner.weights.plan import Plan, plan_conversion, plan_gguf_merge
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.safetensors import StoredTensor
 from premrunner.weights.source import checkpoint_tensors
@@ -50,9 +53,11 @@ def open_task(
     Raises:
         WeightsInvalid: Something is missing, damaged or does not fit.
     """
+    adapter = open_adapter(adapter_folder) if adapter_folder else None
+    if folder.is_file():
+        return _open_gguf_task(folder, adapter, files, output_type=output_type, name=name)
     model = open_model(folder)
     tensors = checkpoint_tensors(model.checkpoint, model.config.values, files)
-    adapter = open_adapter(adapter_folder) if adapter_folder else None
     if adapter:
         tensors = merge_adapter(tensors, adapter, model.family, files, is_tied=model.config.is_tied)
     plan = plan_conversion(
@@ -64,9 +69,21 @@ def open_task(
     )
     sources = [_source(model.folder, model.checkpoint.files, list(model.checkpoint.tensors.values()), bool(adapter))]
     if adapter:
-        paths = [*adapter.files, *text_files(adapter.folder)]
-        sources.append(Source("adapter", paths, list(adapter.tensors)))
+        sources.append(_adapter_source(adapter))
     return Task(plan, sources, adapter.config.base_model_name if adapter else None)
+
+
+def _open_gguf_task(
+    path: Path, adapter: Adapter | None, files: OpenFiles, *, output_type: str, name: str | None
+) -> Task:
+    if adapter is None:
+        raise WeightsInvalid(f"{path.name} is a file; a model to convert is a folder.", file_name=path.name)
+    plan = plan_gguf_merge(open_gguf_base(read_gguf(path)), adapter, files, output_type=output_type, name=name)
+    return Task(plan, [Source("base", [path], []), _adapter_source(adapter)], adapter.config.base_model_name)
+
+
+def _adapter_source(adapter: Adapter) -> Source:
+    return Source("adapter", [*adapter.files, *text_files(adapter.folder)], list(adapter.tensors))
 
 
 def _source(folder: Path, weights: Sequence[Path], tensors: Sequence[StoredTensor], has_adapter: bool) -> Source:

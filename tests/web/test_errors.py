@@ -87,7 +87,13 @@ def test_every_error_of_ours_has_a_face():
         below = kind.__subclasses__()
         return [kind] if not below else [leaf for child in below for leaf in leaves(child)]
 
-    never_on_the_wire = {errors.SettingsInvalid, errors.PortTaken, errors.StarterUnavailable}
+    never_on_the_wire = {
+        errors.SettingsInvalid,
+        errors.PortTaken,
+        errors.StarterUnavailable,
+        errors.EngineOwned,
+        errors.InstallFailed,
+    }
     foreseen = tuple(kind for kind, _ in FACES)
     for kind in leaves(errors.PremRunnerError):
         if kind.__module__ == "premrunner.errors" and kind not in never_on_the_wire:
