@@ -163,7 +163,14 @@ class Sender:
         self._answers = self._socket.makefile("rb")
 
     def send(
-        self, method: str, path: str, source: int, offset: int, length: int, before: bytes = b"", after: bytes = b"",
+        self,
+        method: str,
+        path: str,
+        source: int,
+        offset: int,
+        length: int,
+        before: bytes = b"",
+        after: bytes = b"",
         content_type: str = "application/octet-stream",
     ) -> int:
         head = (
@@ -211,17 +218,28 @@ def start(server: Server, size: int, chunk: int = CHUNK_BYTES) -> str:
     return str(call(server, "POST", "/v1/chunked-upload/start", body)["modelId"])
 
 
-def send_raw(server: Server, source: int, size: int, pace: float = 0.0) -> Callable[[], None]:
+def send_raw(server: Server, source: int, size: int, pace: float = 0.0, connections: int = 1) -> Callable[[], None]:
     """Send all chunks and return what cleans up."""
-    sender, begun = Sender(server), time.monotonic()
+    begun = time.monotonic()
     is_nginx = server.name == "nginx"
     upload = "" if is_nginx else start(server, size)
-    for index, offset in enumerate(range(0, size, CHUNK_BYTES)):
-        if pace:
-            time.sleep(max(begun + offset / pace - time.monotonic(), 0))
-        path = f"/{index}" if is_nginx else f"/v1/chunked-upload/{upload}/chunks/{index}"
-        sender.send("PUT", path, source, offset, min(CHUNK_BYTES, size - offset))
-    sender.close()
+
+    def send(first: int) -> None:
+        sender = Sender(server)
+        for index in range(first, -(-size // CHUNK_BYTES), connections):
+            offset = index * CHUNK_BYTES
+            if pace:
+                time.sleep(max(begun + offset / pace - time.monotonic(), 0))
+            path = f"/{index}" if is_nginx else f"/v1/chunked-upload/{upload}/chunks/{index}"
+            sender.send("PUT", path, source, offset, min(CHUNK_BYTES, size - offset))
+        sender.close()
+
+    threads = [threading.Thread(target=send, args=(first,)) for first in range(1, connections)]
+    for thread in threads:
+        thread.start()
+    send(0)
+    for thread in threads:
+        thread.join()
 
     def clean() -> None:
         if is_nginx:
@@ -241,12 +259,22 @@ def send_forms(server: Server, source: int, size: int, file_first: bool) -> Call
     for index, offset in enumerate(range(0, size, CHUNK_BYTES)):
         fields = b"".join(
             b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name, value)
-            for name, value in ((b"modelId", upload.encode()), (b"chunkIndex", b"%d" % index), (b"totalChunks", b"%d" % total))
+            for name, value in (
+                (b"modelId", upload.encode()),
+                (b"chunkIndex", b"%d" % index),
+                (b"totalChunks", b"%d" % total),
+            )
         )
         file = b'--b\r\nContent-Disposition: form-data; name="chunk"; filename="blob"\r\n\r\n'
         before, after = (file, b"\r\n" + fields + b"--b--\r\n") if file_first else (fields + file, b"\r\n--b--\r\n")
         sender.send(
-            "POST", "/v1/chunked-upload/chunk", source, offset, min(CHUNK_BYTES, size - offset), before, after,
+            "POST",
+            "/v1/chunked-upload/chunk",
+            source,
+            offset,
+            min(CHUNK_BYTES, size - offset),
+            before,
+            after,
             "multipart/form-data; boundary=b",
         )
     sender.close()
@@ -328,29 +356,42 @@ def sha256_cpu_seconds(path: Path) -> float:
 def to_disk(folder: Path, size: int, repeats: int) -> None:
     path = source_file(folder, size)
     source = os.open(path, os.O_RDONLY)
-    copies: list[float] = []
-    uploads: list[float] = []
-    with premrunner(folder) as ours:
-        for _ in range(repeats):
-            os.sync()
-            begun = time.monotonic()
+    found: dict[str, list[float]] = {
+        name: [] for name in ("cp + sync", "nginx + sync", "1 connection", "4 connections")
+    }
+    with premrunner(folder) as ours, nginx(folder) as peer:
+
+        def copy() -> Callable[[], None]:
             subprocess.run(["cp", str(path), str(folder / "copy")], check=True)
-            os.sync()
-            copies.append(time.monotonic() - begun)
-            (folder / "copy").unlink()
-            os.sync()
-            begun = time.monotonic()
-            clean = send_raw(ours, source, size)
-            os.sync()
-            uploads.append(time.monotonic() - begun)
-            clean()
+            return (folder / "copy").unlink
+
+        runs = {
+            "cp + sync": copy,
+            "1 connection": lambda: send_raw(ours, source, size),
+            "4 connections": lambda: send_raw(ours, source, size, connections=4),
+        }
+        if peer:
+            runs["nginx + sync"] = lambda: send_raw(peer, source, size)
+        for _ in range(repeats):
+            for name, run in runs.items():
+                os.sync()
+                begun = time.monotonic()
+                clean = run()
+                os.sync()
+                found[name].append(time.monotonic() - begun)
+                clean()
     os.close(source)
     path.unlink()
-    ratios = [ours_ / theirs for ours_, theirs in zip(uploads, copies, strict=True)]
-    print(f"\n### {size // MIB} MiB to disk including sync, {repeats} repeats\n\n| | seconds median (min-max) |\n|---|---|")
-    for name, values in (("cp + sync", copies), ("raw chunks + sync", uploads)):
-        print(f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f}) |")
-    print(f"| ratio | {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}) |", flush=True)
+    print(
+        f"\n### {size // MIB} MiB to disk including sync, {repeats} repeats\n\n| | seconds median (min-max) | x cp |\n|---|---|---|"
+    )
+    for name, values in found.items():
+        if values:
+            ratio = statistics.median(mine / theirs for mine, theirs in zip(values, found["cp + sync"], strict=True))
+            print(
+                f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f}) | {ratio:.2f} |",
+                flush=True,
+            )
 
 
 def p99(values: list[float]) -> float:
@@ -380,13 +421,14 @@ for _ in range({streams}):
     selector.register(connection, selectors.EVENT_READ)
     rests[connection] = b""
     time.sleep(0.01)
-end = time.monotonic() + {seconds}
+begin = time.monotonic() + 0.1  # Before, nobody read while connections were made.
+end = begin + {seconds}
 while time.monotonic() < end:
     for key, _ in selector.select(0.1):
         data, now = key.fileobj.recv(65536), time.monotonic()
         rests[key.fileobj] += data
         *lines, rests[key.fileobj] = rests[key.fileobj].split(b"\\n")
-        found += [now - float(line[6:]) for line in lines if line.startswith(b"data: ")]
+        found += [now - float(line[6:]) for line in lines if line.startswith(b"data: ") and float(line[6:]) > begin]
 print(json.dumps(found))
 """
     return list(json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout))
@@ -426,7 +468,9 @@ def latencies(folder: Path, size: int, repeats: int) -> None:
                 found["SSE upload"].append(p99(sse_latencies(ours, 50, 5)))
     os.close(source)
     (folder / "source").unlink()
-    print(f"\n### p99 of others during a full-speed upload, {repeats} repeats\n\n| | p99 ms median (min-max) |\n|---|---|")
+    print(
+        f"\n### p99 of others during a full-speed upload, {repeats} repeats\n\n| | p99 ms median (min-max) |\n|---|---|"
+    )
     for name, values in found.items():
         print(f"| {name} | {statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f}) |", flush=True)
 
@@ -456,7 +500,10 @@ def memory(folder: Path, size: int) -> None:
     os.close(source)
     (folder / "source").unlink()
     print(f"\n### Memory: one PUT of {size / 1e9:.1f} GB to disk ({size / 1e6 / seconds:.0f} MB/s)\n")
-    print(f"RSS before {before / MIB:.1f} MiB, peak {peak / MIB:.1f} MiB, growth {(peak - before) / MIB:.1f} MiB", flush=True)
+    print(
+        f"RSS before {before / MIB:.1f} MiB, peak {peak / MIB:.1f} MiB, growth {(peak - before) / MIB:.1f} MiB",
+        flush=True,
+    )
 
 
 def completion(folder: Path, size: int, repeats: int) -> None:
@@ -473,7 +520,9 @@ def completion(folder: Path, size: int, repeats: int) -> None:
                 clean()
     os.close(source)
     (folder / "source").unlink()
-    print(f"\n### `complete` of {size // MIB} MiB, {repeats} repeats\n\n| upload | seconds median (min-max) |\n|---|---|")
+    print(
+        f"\n### `complete` of {size // MIB} MiB, {repeats} repeats\n\n| upload | seconds median (min-max) |\n|---|---|"
+    )
     for name, values in found.items():
         print(f"| {name} | {statistics.median(values):.3f} ({min(values):.3f}-{max(values):.3f}) |", flush=True)
 

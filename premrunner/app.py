@@ -17,6 +17,7 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.keys import AccessKeys
 from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover, no_imports
@@ -33,6 +34,7 @@ from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
 from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
+from premrunner.storage.key_store import KeyStore
 from premrunner.storage.message_store import MessageStore
 from premrunner.storage.migration import SCRIPTS, upgrade_database
 from premrunner.storage.model_store import ModelStore
@@ -118,6 +120,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     catalog = Catalog(engine, models)
     writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]))
     tracing = Tracing(writer, TraceStore(database))
+    keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
     upload_parts = (UploadStore(database), UploadFiles(paths), TrailingHashes(paths), NativeThreads(UPLOAD_THREADS))
     limits = UploadLimits(settings.max_upload_bytes, timedelta(hours=settings.upload_expiry_hours))
@@ -128,7 +131,8 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         attempts=Attempts(),
         engine=EngineHealth(link, catalog),
         catalog=catalog,
-        chat=ChatService(engine, catalog, admission, tracing),
+        chat=ChatService(engine, catalog, admission, tracing, keys),
+        keys=keys,
         history=ChatHistory(MessageStore(database)),
         starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
         tracing=tracing,

@@ -12,10 +12,13 @@
     ├── NotFound                 nothing has that id
     │   ├── ModelNotFound
     │   ├── TraceNotFound
+    │   ├── KeyNotFound
     │   └── UploadNotFound
     ├── Unauthorized             no token, or a wrong one
     ├── Forbidden                known, but not allowed (another site's form, say)
     ├── TooManyAttempts          slow down; says for how long
+    │   ├── RequestLimitReached  an access key has asked too often in this minute
+    │   └── TokenLimitReached    an access key has used up its day's tokens
     ├── Overloaded               every place is taken and the queue is full; says when to come back
     ├── Cancelled                the caller left or pressed stop
     ├── ServerEnding             we are being stopped or restarted; another try will work
@@ -116,6 +119,13 @@ class TraceNotFound(NotFound):
         super().__init__("Trace not found")
 
 
+class KeyNotFound(NotFound):
+    """No access key has that id or name."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such access key.")
+
+
 class UploadNotFound(NotFound):
     """No upload has that id: it never had, it expired or was given up."""
 
@@ -141,6 +151,14 @@ class TooManyAttempts(PremRunnerError):
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class RequestLimitReached(TooManyAttempts):
+    """An access key has sent as many requests as it may in a minute."""
+
+
+class TokenLimitReached(TooManyAttempts):
+    """An access key has used as many tokens as it may in a day."""
 
 
 class Overloaded(PremRunnerError):

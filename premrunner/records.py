@@ -61,6 +61,45 @@ class ChatRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A text to go on with, or a gap to fill, in the shape of Ollama's ``/api/generate``.
+
+    Attributes:
+        model: The engine's name of the model.
+        prompt: The text, which the model sees as it stands, without its chat template.
+        suffix: What comes behind the gap; empty to go on at the end.
+        options: As in `ChatRequest`; so are ``keep_alive``, ``logprobs`` and ``top_logprobs``.
+    """
+
+    model: str
+    prompt: str
+    suffix: str = ""
+    options: Mapping[str, Json] = field(default_factory=dict)
+    keep_alive: str | float | None = None
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """Texts whose vectors are wanted.
+
+    Attributes:
+        model: The engine's name of the model.
+        texts: At least one.
+        dimensions: Numbers a vector, where the model can shorten them; None for all.
+    """
+
+    model: str
+    texts: Sequence[str]
+    dimensions: int | None = None
+    keep_alive: str | float | None = None
+
+
+EngineRequest = ChatRequest | CompletionRequest | EmbeddingRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and times of one answer, from the engine's own counters.
 
@@ -91,13 +130,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ChatChunk:
-    """What the engine said in one line: a few more characters, or the end.
+    """What the engine said in one line: a few more characters, the vectors, or the end.
 
     Attributes:
         content: Text of the answer.
         thinking: Text of the reasoning before it.
         tool_calls: Calls in Ollama's shape: ``{"function": {"name", "arguments": {…}}}``.
         logprobs: Ollama's log probabilities of these tokens.
+        vectors: One of length 1 a text, when they were asked for.
         finish_reason: ``stop`` or ``length`` on the last chunk, else None.
         usage: Counts, on the last chunk.
     """
@@ -106,8 +146,31 @@ class ChatChunk:
     thinking: str = ""
     tool_calls: Sequence[Mapping[str, Json]] = ()
     logprobs: Sequence[Mapping[str, Json]] = ()
+    vectors: Sequence[Sequence[float]] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """What its owner gives to a program so that it may call models, and only that.
+
+    Attributes:
+        hint: Its first and last characters, by which its owner knows it again.
+        models: Those it may call, by alias, id or engine name; empty for all.
+        requests_per_minute: Its limit; None for none.
+        tokens_per_day: Tokens read and generated that it may use from midnight to midnight UTC; None for no limit.
+        last_used_at: When it was last used, to a minute or so.
+    """
+
+    id: str
+    name: str
+    hint: str
+    models: Sequence[str]
+    requests_per_minute: int | None
+    tokens_per_day: int | None
+    created_at: datetime
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +181,18 @@ class Caller:
         request_id: Id of the HTTP request; its trace has the same.
         endpoint: Path that was called.
         client: ``User-Agent`` of the program that calls.
-        key_name: Name of the access key it used.
+        key: The access key it used; None for the owner, who has the token or a session.
     """
 
     request_id: str
     endpoint: str
     client: str = ""
-    key_name: str = ""
+    key: "AccessKey | None" = None
+
+    @property
+    def key_name(self) -> str:
+        """Name of the access key; empty for the owner."""
+        return self.key.name if self.key else ""
 
 
 @dataclass(frozen=True, slots=True)

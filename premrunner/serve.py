@@ -32,6 +32,8 @@ GUNICORN_CONF = next(
 
 # Streams end within gunicorn's own five seconds; one that hangs is cut.
 WEB_END_SECONDS = 8.0
+# It looks whether it shall end several times a second.
+STARTER_END_SECONDS = 3.0
 ENGINE_NAMES = {"ollama": "Ollama", "builtin": "the built-in engine"}
 
 Say = Callable[[str], None]
@@ -53,6 +55,7 @@ class Server:
         self._paths = DataPaths(settings.data_path)
         self._supervisor = engine_supervisor(settings, self._tell_engine)
         self._web: subprocess.Popen[bytes] | None = None
+        self._starter: threading.Thread | None = None
         self._is_ending = False
         self._last_said = ""
 
@@ -78,7 +81,8 @@ class Server:
             if self._is_ending:
                 return 0
             self._web = self._start_web()
-            threading.Thread(target=self._fetch_starter, args=(services,), name="starter", daemon=True).start()
+            self._starter = threading.Thread(target=self._fetch_starter, args=(services,), name="starter", daemon=True)
+            self._starter.start()
             self._say_where(services.token)
             return self._wait()
         finally:
@@ -119,7 +123,7 @@ class Server:
         while not self._is_ending:
             state = self._supervisor.wait_until_ready(5.0)
             if state.is_running:
-                services.starter.ensure(state.engine, self._starter_teller())
+                services.starter.ensure(state.engine, self._starter_teller(), lambda: self._is_ending)
                 return
 
     def _starter_teller(self) -> Callable[[StarterState], None]:
@@ -161,6 +165,8 @@ class Server:
                 self._web.wait(WEB_END_SECONDS)
             _signal_group(self._web, signal.SIGKILL)
         self._supervisor.stop()
+        if self._starter is not None:
+            self._starter.join(STARTER_END_SECONDS)
 
 
 def require_free_port(host: str, port: int) -> None:

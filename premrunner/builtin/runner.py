@@ -62,6 +62,8 @@ class Runner:
         self._pool: HttpPool | None = None
         self._log: deque[str] = deque(maxlen=_LOG_LINES_KEPT)
         self._is_stopped = False
+        # A process that was killed lingers for a moment after its connections broke.
+        self._is_broken = False
 
     def start(self) -> None:
         """Start the process and return when the model is loaded.
@@ -93,8 +95,8 @@ class Runner:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.poll() is None
+        """Whether the process runs and no exchange with it has broken off."""
+        return not self._is_broken and self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
         """End the process at once; it has nothing to save. Safe from any thread, also during the start."""
@@ -117,7 +119,7 @@ class Runner:
                 answer: dict[str, Any] = orjson.loads(reply.read())
                 return answer
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _lost(cancellation) from error
+            raise self._lost(error, cancellation) from error
 
     def stream(self, path: str, body: object, cancellation: Cancellation) -> Generator[dict[str, Any], None, None]:
         """Send a request and yield the events of its answer; nothing is sent before the first is asked for.
@@ -133,7 +135,13 @@ class Runner:
                         raise Refusal(orjson.dumps(event).decode(), HTTPStatus.INTERNAL_SERVER_ERROR)
                     yield event
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise _lost(cancellation) from error
+            raise self._lost(error, cancellation) from error
+
+    def _lost(self, error: Exception, cancellation: Cancellation) -> PremRunnerError:
+        if cancellation.is_cancelled:
+            return Cancelled()
+        self._is_broken = self._is_broken or not isinstance(error, ValueError)
+        return Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _request(self, path: str, body: object, cancellation: Cancellation) -> HttpReply:
         if self._pool is None:
@@ -187,9 +195,3 @@ def _handshake(process: "subprocess.Popen[bytes]", settings: ModelSettings) -> i
     to_child.flush()
     port: int = orjson.loads(from_child.readline())["port"]
     return port
-
-
-def _lost(cancellation: Cancellation) -> PremRunnerError:
-    if cancellation.is_cancelled:
-        return Cancelled()
-    return Refusal(MODEL_CRASHED, HTTPStatus.INTERNAL_SERVER_ERROR)

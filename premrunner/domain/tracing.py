@@ -32,7 +32,7 @@ class Tracing:
                 id=caller.request_id,
                 caller=caller,
                 model=call.request.model,
-                input=_json(call.sent_messages),
+                input=_json(call.sent),
                 parameters=_json(call.parameters),
                 ignored=_json(list(call.ignored)),
                 is_stream=call.is_stream,

@@ -123,7 +123,7 @@ class Completion:
         while (digests := self._hashes.digests(upload, versions)) is None:
             if time.monotonic() > deadline:
                 raise Overloaded("All bytes are here and are being checked. Ask again.", retry_after_seconds=2)
-            self._hashes.follow(upload)
+            self._hashes.follow(upload, is_urgent=True)
             time.sleep(LOOK_EVERY_SECONDS)
         return digests
 

@@ -1,10 +1,10 @@
-"""Translate between our chat records and the JSON of Ollama's ``/api/chat``."""
+"""Translate between our records and the JSON of Ollama's ``/api/chat`` and ``/api/generate``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from premrunner.errors import EngineBroken
-from premrunner.records import ChatChunk, ChatRequest, Usage
+from premrunner.records import ChatChunk, ChatRequest, CompletionRequest, Usage
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 
@@ -15,16 +15,30 @@ def chat_body(request: ChatRequest) -> dict[str, Any]:
     We always stream: the connection then shows at once when the engine has died, and leaving stops it.
     """
     body: dict[str, Any] = {"model": request.model, "messages": list(request.messages), "stream": True}
-    if request.options:
-        body["options"] = dict(request.options)
-    for name in ("format", "tools", "think", "keep_alive"):
+    for name in ("format", "tools", "think"):
         value = getattr(request, name)
         if value is not None:
             body[name] = value
+    return body | _shared_fields(request)
+
+
+def completion_body(request: CompletionRequest) -> dict[str, Any]:
+    """Return the body of a streamed ``POST /api/generate``.
+
+    A gap needs the model's own template, which knows its marks; a plain text must not meet any.
+    """
+    body: dict[str, Any] = {"model": request.model, "prompt": request.prompt, "stream": True}
+    body |= {"suffix": request.suffix} if request.suffix else {"raw": True}
+    return body | _shared_fields(request)
+
+
+def _shared_fields(request: ChatRequest | CompletionRequest) -> dict[str, Any]:
+    fields: dict[str, Any] = {"options": dict(request.options)} if request.options else {}
+    if request.keep_alive is not None:
+        fields["keep_alive"] = request.keep_alive
     if request.logprobs:
-        body["logprobs"] = True
-        body["top_logprobs"] = request.top_logprobs
-    return body
+        fields |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    return fields
 
 
 def chunk_of(line: Mapping[str, Any]) -> ChatChunk:
@@ -36,11 +50,22 @@ def chunk_of(line: Mapping[str, Any]) -> ChatChunk:
     message = line.get("message") or {}
     if not isinstance(message, Mapping):
         raise EngineBroken("The engine sent a chat line without a message.")
+    return _chunk(line, message.get("content"), message.get("thinking"), message.get("tool_calls"))
+
+
+def completion_chunk_of(line: Mapping[str, Any]) -> ChatChunk:
+    """Return what a line of ``/api/generate`` says."""
+    return _chunk(line, line.get("response"), line.get("thinking"))
+
+
+def _chunk(
+    line: Mapping[str, Any], content: str | None, thinking: str | None, tool_calls: Sequence[Any] | None = None
+) -> ChatChunk:
     is_last = bool(line.get("done"))
     return ChatChunk(
-        content=message.get("content") or "",
-        thinking=message.get("thinking") or "",
-        tool_calls=message.get("tool_calls") or (),
+        content=content or "",
+        thinking=thinking or "",
+        tool_calls=tool_calls or (),
         logprobs=line.get("logprobs") or (),
         finish_reason=(line.get("done_reason") or "stop") if is_last else None,
         usage=usage_of(line) if is_last else None,

@@ -11,12 +11,19 @@ from typing import Any
 
 import orjson
 
-from premrunner.engine.chat_lines import chat_body, chunk_of
+from premrunner.engine.chat_lines import chat_body, chunk_of, completion_body, completion_chunk_of
 from premrunner.engine.failures import failure, stream_failure
 from premrunner.engine.ndjson import decode_lines
 from premrunner.errors import Cancelled, EngineBroken, EngineLost, EngineNotReady
 from premrunner.net.http import Cancellation, HttpPool, HttpReply, Readable
-from premrunner.records import ChatChunk, ChatRequest, EngineModel, LoadedModel
+from premrunner.records import (
+    ChatChunk,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    EngineModel,
+    LoadedModel,
+)
 
 # Lists and look-ups: an engine that is alive answers these at once, one that still starts does not.
 QUICK_SECONDS = 10.0
@@ -159,30 +166,15 @@ class EngineClient:
         self._json("POST", "/api/generate", body, model_name=model)
 
     def embed(
-        self,
-        model: str,
-        texts: Sequence[str],
-        *,
-        dimensions: int | None = None,
-        keep_alive: str | float | None = None,
-        cancellation: Cancellation | None = None,
+        self, request: EmbeddingRequest, cancellation: Cancellation | None = None
     ) -> tuple[list[list[float]], int]:
-        """Return one L2-normalised vector a text, and the number of tokens read.
-
-        Args:
-            model: The engine's name of an embedding model.
-            texts: What to embed.
-            dimensions: Shorten each vector to this length, where the model can.
-            keep_alive: How long the model stays loaded.
-            cancellation: Switch to give up.
-        """
-        body: dict[str, Any] = {"model": model, "input": list(texts)}
-        if dimensions is not None:
-            body["dimensions"] = dimensions
-        if keep_alive is not None:
-            body["keep_alive"] = keep_alive
+        """Return one vector of length 1 a text, and the number of tokens read."""
+        body: dict[str, Any] = {"model": request.model, "input": list(request.texts)}
+        for name in ("dimensions", "keep_alive"):
+            if getattr(request, name) is not None:
+                body[name] = getattr(request, name)
         answer = self._json(
-            "POST", "/api/embed", body, model_name=model, timeout_seconds=None, cancellation=cancellation
+            "POST", "/api/embed", body, model_name=request.model, timeout_seconds=None, cancellation=cancellation
         )
         return answer.get("embeddings") or [], int(answer.get("prompt_eval_count") or 0)
 
@@ -204,15 +196,12 @@ class EngineClient:
                 yield chunk_of(line)
 
     def generate(
-        self, body: Mapping[str, Any], cancellation: Cancellation | None = None
-    ) -> Generator[Mapping[str, Any], None, None]:
-        """Yield the lines of ``/api/generate`` for a plain prompt.
-
-        Args:
-            body: Ollama's request: ``model``, ``prompt``, ``suffix``, ``raw``, ``options``.
-            cancellation: Switch to give up.
-        """
-        yield from self._until_done("/api/generate", {**body, "stream": True}, cancellation)
+        self, request: CompletionRequest, cancellation: Cancellation | None = None
+    ) -> Generator[ChatChunk, None, None]:
+        """Yield how a text goes on, or what fills a gap; ends and fails as a chat does."""
+        with closing(self._until_done("/api/generate", completion_body(request), cancellation)) as lines:
+            for line in lines:
+                yield completion_chunk_of(line)
 
     def _until_success(
         self, path: str, body: Mapping[str, Any], progress: Progress | None, cancellation: Cancellation | None

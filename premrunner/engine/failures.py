@@ -11,6 +11,8 @@ CANNOT = {
     "does not support multimodal": ("This model cannot read images.", "messages"),
     "missing data required for image input": ("This model cannot read images.", "messages"),
     "does not support tools": ("This model cannot call tools.", "tools"),
+    "does not support insert": ("This model cannot fill a gap, so it takes no suffix.", "suffix"),
+    "does not support embeddings": ("This model cannot make embeddings.", "model"),
 }
 NOT_FOUND = re.compile(r"""model ["'](?P<name>[^"']*)["'] not found""")
 WRONG_OPTION = re.compile(r'option "[^"]+" must be of type')

@@ -55,6 +55,26 @@ class UploadRow(Table):
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class AccessKeyRow(Table):
+    """What a program may be given instead of the token; minutes and days are numbered from 1970."""
+
+    __tablename__ = "access_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    hint: Mapped[str] = mapped_column(String(40))
+    models: Mapped[str] = mapped_column(Text, default="[]")
+    requests_per_minute: Mapped[int | None] = mapped_column(Integer)
+    tokens_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    minute: Mapped[int] = mapped_column(BigInteger, default=0)
+    minute_requests: Mapped[int] = mapped_column(Integer, default=0)
+    day: Mapped[int] = mapped_column(Integer, default=0)
+    day_tokens: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class MessageRow(Table):
     """A message of the simple chat history."""
 

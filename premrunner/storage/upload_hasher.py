@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
@@ -28,7 +28,7 @@ READ_BYTES = 1024 * 1024
 # Between two chunks the thread waits so long before it ends; the next chunk starts another, which goes on from there.
 IDLE_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.02
-# Bytes that arrive come first: at full speed on a full machine the hash waits until there is a core for it.
+# Bytes that arrive come first: on a busy machine the hash waits until there is a core for it, or somebody waits for it.
 NICENESS = 10
 # Uploads whose half-done hash is remembered.
 REMEMBERED_MOST = 64
@@ -127,14 +127,20 @@ class TrailingHashes:
     def __init__(self, paths: DataPaths) -> None:
         self._paths = paths
         self._hashes: dict[str, UploadHash] = {}
-        self._running: set[str] = set()
+        self._running: dict[str, bool] = {}  # By upload, whether somebody waits for it.
 
-    def follow(self, upload: UploadRecord) -> None:
-        """Hash what has come of an upload and what comes next, without making anybody wait."""
-        if upload.id in self._running:
-            return
-        self._running.add(upload.id)
-        start_native_thread(self._run, (upload,))
+    def follow(self, upload: UploadRecord, *, is_urgent: bool = False) -> None:
+        """Hash what has come of an upload and what comes next, without making anybody wait.
+
+        Args:
+            upload: Which.
+            is_urgent: Whether somebody waits for it, so that it may take a core from others.
+        """
+        if self._running.get(upload.id) is None:
+            self._running[upload.id] = is_urgent
+            start_native_thread(self._run, (upload, is_urgent))
+        elif is_urgent:
+            self._running[upload.id] = True  # The patient thread ends; a call like this one starts the other.
 
     def digests(self, upload: UploadRecord, versions: str) -> Sequence[str] | None:
         """Return the digest of each file if the hash is ready, whichever process made it.
@@ -153,17 +159,17 @@ class TrailingHashes:
         """Forget an upload that is done with."""
         self._hashes.pop(upload_id, None)
 
-    def _run(self, upload: UploadRecord) -> None:
+    def _run(self, upload: UploadRecord, is_urgent: bool) -> None:
         try:
-            if sys.platform == "linux":  # There a thread has a niceness of its own.
+            if not is_urgent and sys.platform == "linux":  # There a thread has a niceness of its own.
                 os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), NICENESS)
-            self._hash(upload)
+            self._hash(upload, lambda: self._running[upload.id] != is_urgent)
         except OSError as error:  # The upload was given up meanwhile, or the disk is broken: `complete` will tell.
             logger.warning("Hashing ended early: %s", error.strerror, extra={"upload_id": upload.id})
         finally:
-            self._running.discard(upload.id)
+            del self._running[upload.id]
 
-    def _hash(self, upload: UploadRecord) -> None:
+    def _hash(self, upload: UploadRecord, must_end: Callable[[], bool]) -> None:
         folder = self._paths.upload(upload.id)
         lock = try_lock(folder / DIGESTS, os.O_RDWR | os.O_CREAT)
         if lock is None:  # Another process is at it.
@@ -171,7 +177,8 @@ class TrailingHashes:
         ledger = Ledger(folder / LEDGER, folder)
         try:
             digest = self._remember(upload, folder)
-            if _hash_to_the_end(digest, ledger) and digest.fits(slots := ledger.read_all(layout_of(upload).total)):
+            is_done = _hash_to_the_end(digest, ledger, must_end)
+            if is_done and digest.fits(slots := ledger.read_all(layout_of(upload).total)):
                 result = orjson.dumps({"versions": fingerprint(slots), "digests": digest.digests})
                 os.ftruncate(lock, 0)
                 os.pwrite(lock, result, 0)
@@ -187,18 +194,18 @@ class TrailingHashes:
         return digest
 
 
-def _hash_to_the_end(digest: UploadHash, ledger: Ledger) -> bool:
-    """Hash until all is done, or nothing has come for a while; tell which."""
+def _hash_to_the_end(digest: UploadHash, ledger: Ledger, must_end: Callable[[], bool]) -> bool:
+    """Hash until all is done, or nothing has come for a while, or another thread shall go on; tell whether it is."""
     buffer = memoryview(bytearray(READ_BYTES))
     last_progress = time.monotonic()
-    while not digest.is_done:
+    while not digest.is_done and not must_end():
         if digest.advance(ledger, buffer):
             last_progress = time.monotonic()
         elif time.monotonic() - last_progress > IDLE_SECONDS:
             return False
         else:
             native_sleep(LOOK_EVERY_SECONDS)
-    return True
+    return digest.is_done
 
 
 def fingerprint(slots: Sequence[Slot]) -> str:

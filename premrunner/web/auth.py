@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 
-from flask import Flask, current_app, redirect, request, session, url_for
+from flask import Flask, current_app, g, redirect, request, session, url_for
 from flask_wtf.csrf import validate_csrf
 from werkzeug.wrappers import Response
 
@@ -18,6 +18,8 @@ PUBLIC_ENDPOINTS = {
     *("static", "status.verify_token", "status.health"),
     *("ui.login", "ui.open_session", "ui.assets.send", "ui.assets.favicon"),
 }
+# Where models are called, under either prefix: the only places for access keys.
+KEY_BLUEPRINT = re.compile(r"v1_(chat|completions|embeddings|responses|messages|models)\b|v1_prem\b|openapi$")
 READING = {"GET", "HEAD", "OPTIONS"}
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
@@ -66,10 +68,10 @@ def require_login() -> Response | None:
     """Refuse whoever is not known; runs before every request."""
     if request.endpoint in PUBLIC_ENDPOINTS or request.method == "OPTIONS":
         return None
-    bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
-    if bearer:
-        if not is_token(bearer[1]):
-            raise Unauthorized("Invalid token")
+    secret = _shown_secret()
+    if secret:
+        if not is_token(secret):
+            _take_access_key(secret)
         return None
     if has_session():
         _check_origin()
@@ -77,6 +79,33 @@ def require_login() -> Response | None:
     if request.path.startswith(API_PREFIXES):
         raise Unauthorized("Authentication required")
     return redirect(url_for("ui.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
+
+
+def _shown_secret() -> str:
+    """Return what a program shows: a bearer token, or the header that Anthropic's SDKs send."""
+    bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
+    return bearer[1] if bearer else request.headers.get("x-api-key", "").strip()
+
+
+def _take_access_key(secret: str) -> None:
+    """Let an access key call models, within its limits, and nothing else.
+
+    Raises:
+        Unauthorized: There is no such key.
+        Forbidden: Keys may not do this.
+        TooManyAttempts: A limit is reached.
+    """
+    key = services().keys.find(secret)
+    if key is None:
+        raise Unauthorized("Invalid token")
+    if request.endpoint is None:
+        return  # Nothing is there, and the answer will say so.
+    if request.method == "DELETE" or not KEY_BLUEPRINT.match(request.blueprint or ""):
+        raise Forbidden("An access key may only call models. Use the access token for this.")
+    g.access_key = key
+    if request.method == "POST":
+        g.allowance = services().keys.use(key)
+        g.allowance.require()
 
 
 def _check_origin() -> None:

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, g, request
 
-from premrunner.records import Caller, new_id
+from premrunner.records import AccessKey, Caller, new_id
 
 # A program's name needs no more, and traces keep it.
 LONGEST_CLIENT = 200
@@ -11,8 +11,16 @@ LONGEST_CLIENT = 200
 def caller() -> Caller:
     """Return who made this request."""
     return Caller(
-        request_id=g.request_id, endpoint=request.path, client=request.headers.get("User-Agent", "")[:LONGEST_CLIENT]
+        request_id=g.request_id,
+        endpoint=request.path,
+        client=request.headers.get("User-Agent", "")[:LONGEST_CLIENT],
+        key=access_key(),
     )
+
+
+def access_key() -> AccessKey | None:
+    """Return the access key that this request came with; None for the owner."""
+    return g.get("access_key")
 
 
 def register_request_ids(app: Flask) -> None:

@@ -43,6 +43,9 @@ FACES: tuple[tuple[type[Exception], Face], ...] = (
     (errors.NotFound, Face(404, "invalid_request_error", "not_found")),
     (errors.Unauthorized, Face(401, "authentication_error", "invalid_api_key")),
     (errors.Forbidden, Face(403, "permission_error", "forbidden")),
+    # The kinds are OpenAI's. A day's end is hours away, and no client shall try until then.
+    (errors.RequestLimitReached, Face(429, "requests", "rate_limit_exceeded")),
+    (errors.TokenLimitReached, Face(429, "tokens", "rate_limit_exceeded", is_permanent=True)),
     (errors.TooManyAttempts, Face(429, "rate_limit_error", "rate_limit_exceeded")),
     (errors.Overloaded, Face(503, "overloaded_error", "overloaded")),
     (errors.Cancelled, Face(CLIENT_CLOSED_REQUEST, "api_error", "cancelled")),

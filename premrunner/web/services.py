@@ -10,6 +10,7 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.keys import AccessKeys
 from premrunner.domain.starter import Starter
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
@@ -26,7 +27,8 @@ class Services:
         attempts: Wrong tokens by address.
         engine: Whether the engine is there, and why not.
         catalog: The models.
-        chat: Answers chats.
+        chat: Answers calls.
+        keys: What programs may be given instead of the token.
         history: The simple chat of the original.
         starter: Brings the first model.
         tracing: The recorded calls.
@@ -41,6 +43,7 @@ class Services:
     engine: EngineHealth
     catalog: Catalog
     chat: ChatService
+    keys: AccessKeys
     history: ChatHistory
     starter: Starter
     tracing: Tracing

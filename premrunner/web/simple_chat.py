@@ -5,7 +5,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.chat import ChatCall
-from premrunner.errors import InvalidRequest
 from premrunner.records import ChatRequest, MessageRecord
 from premrunner.web import parsing, sse
 from premrunner.web.caller import caller
@@ -47,10 +46,7 @@ def _model_name(body: Any) -> str:
     """Return the model that was asked for, else the newest."""
     if body.get("model") is not None:
         return parsing.text("model", body["model"])
-    default = services().catalog.default()
-    if default is None:
-        raise InvalidRequest("There is no model yet. Bring one, or wait for the first one to arrive.", param="model")
-    return default.model_id
+    return services().catalog.default().model_id
 
 
 def _shape(message: MessageRecord) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """An adapter merged into a GGUF file, for when only that is left of its base.
 
-Tensors that the adapter leaves alone are copied block by block; the others are widened, merged and stored again in the
-type they had. What the base's own quantization lost stays lost.
+Tensors that the adapter leaves alone are copied block by block; the others are widened, merged and stored again, in
+Q8_0 if their type was coarser. What the base's own quantization lost stays lost.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,9 @@ from premrunner.weights.rows import OpenFiles, Rows, StoredRows
 from premrunner.weights.tensor_plan import PlannedTensor
 
 _EMBEDDINGS, _OUTPUT = "token_embd.weight", "output.weight"
-# Types that need an importance matrix, or that nobody can write here: what is stored in them becomes Q8_0.
-_REWRITABLE = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"}
+# A change that is smaller than a step of a coarser type is rounded away when it is stored in that type again (seen
+# with the lighthouse adapter on a Q4_K_M base), so what the adapter changes becomes at least Q8_0.
+_FINE = (Kind.F32, Kind.F16, Kind.BF16, Kind.Q8_0)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def merge_into_gguf(base: GGUFBase, adapter: Adapter, files: OpenFiles) -> list[
 def gguf_kinds(
     base: GGUFBase, tensors: Sequence[PlannedTensor], output: OutputType | None
 ) -> dict[str, GGMLQuantizationType]:
-    """Choose a type for each tensor: as it was, or as a conversion to ``output`` would.
+    """Choose a type for each tensor: as it was or finer, or as a conversion to ``output`` would.
 
     Args:
         base: The file.
@@ -103,9 +104,7 @@ def gguf_kinds(
         kinds.setdefault(_OUTPUT, kinds[_EMBEDDINGS])
         changed = {tensor.name for tensor in tensors if not isinstance(tensor.rows, GGUFRows)}
         return {
-            tensor.name: Kind.Q8_0
-            if tensor.name in changed and kinds[tensor.name].name not in _REWRITABLE
-            else kinds[tensor.name]
+            tensor.name: _finer(kinds[tensor.name], tensor) if tensor.name in changed else kinds[tensor.name]
             for tensor in tensors
         }
     heads, key_heads = base.head_counts
@@ -118,6 +117,12 @@ def gguf_kinds(
         expert_count=base.file.number("expert_count") or 0,
         is_70b=is_70b(base.family.architecture, layer_count, counts),
     )
+
+
+def _finer(kind: GGMLQuantizationType, tensor: PlannedTensor) -> GGMLQuantizationType:
+    if kind in _FINE:
+        return kind
+    return Kind.Q8_0 if tensor.shape[-1] % 32 == 0 else Kind.F16
 
 
 def gguf_metadata(base: GGUFBase, name: str | None) -> Metadata:

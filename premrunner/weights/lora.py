@@ -55,15 +55,6 @@ def merge_adapter(
     return list(by_name.values())
 
 
-def prove_base(tensors: Sequence[NamedRows], adapter: Adapter, family: Family, *, is_tied: bool) -> None:
-    """Check that every tensor that an adapter changes is there, and fits; reads nothing.
-
-    Raises:
-        BaseMismatch: One is not, or does not.
-    """
-    merge_adapter(tensors, adapter, family, OpenFiles(), is_tied=is_tied)
-
-
 def _find(by_name: Mapping[str, NamedRows], name: str) -> NamedRows:
     for spelled in (name, f"model.{name}", name.removeprefix("model.")):
         if spelled in by_name:

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from premrunner.weights.adapter import Adapter, open_adapter
-from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.gguf_base import open_gguf_base
+from premrunner.weights.adapter import Adapter, is_adapter, open_adapter
+from premrunner.weights.errors import BaseNotFound, WeightsInvalid
+from premrunner.weights.gguf_base import merge_into_gguf, open_gguf_base
 from premrunner.weights.gguf_reader import read_gguf
 from premrunner.weights.lora import merge_adapter
 from premrunner.weights.model import Model, open_model, text_files
 from premrunner.weights.plan import Plan, plan_conversion, plan_gguf_merge
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.safetensors import StoredTensor
-from premrunner.weights.source import checkpoint_tensors
+from premrunner.weights.source import NamedRows, checkpoint_tensors
 from premrunner.weights.tokenizers.files import TokenizerFiles
 
 
@@ -56,10 +56,10 @@ def open_task(
     adapter = open_adapter(adapter_folder) if adapter_folder else None
     if folder.is_file():
         return _open_gguf_task(folder, adapter, files, output_type=output_type, name=name)
+    if is_adapter(folder):
+        raise BaseNotFound(open_adapter(folder).config.base_model_name or "a model that its config does not name")
     model = open_model(folder)
-    tensors = checkpoint_tensors(model.checkpoint, model.config.values, files)
-    if adapter:
-        tensors = merge_adapter(tensors, adapter, model.family, files, is_tied=model.config.is_tied)
+    tensors = _tensors(model, adapter, files)
     plan = plan_conversion(
         model,
         tensors,
@@ -71,6 +71,26 @@ def open_task(
     if adapter:
         sources.append(_adapter_source(adapter))
     return Task(plan, sources, adapter.config.base_model_name if adapter else None)
+
+
+def open_merge(base: Path, adapter: Adapter, files: OpenFiles) -> None:
+    """Open a base and lay an adapter over it, to see whether they fit; reads headers only.
+
+    Raises:
+        BaseMismatch: They do not.
+        WeightsInvalid: The base is damaged.
+    """
+    if base.is_file():
+        merge_into_gguf(open_gguf_base(read_gguf(base)), adapter, files)
+    else:
+        _tensors(open_model(base), adapter, files)
+
+
+def _tensors(model: Model, adapter: Adapter | None, files: OpenFiles) -> list[NamedRows]:
+    tensors = checkpoint_tensors(model.checkpoint, model.config.values, files)
+    if adapter is None:
+        return tensors
+    return merge_adapter(tensors, adapter, model.family, files, is_tied=model.config.is_tied)
 
 
 def _open_gguf_task(

@@ -3,6 +3,7 @@
 import math
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,10 +23,13 @@ THINKING = (
 
 # As Qwen 2.5's. The conversation shows the model how a call is made, which it is too small to know by itself.
 TOOLS = (
-    "{% if tools %}<|im_start|>system\nTools:\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{% if message.content %}{{ message.content }}{% endif %}"
+    "{% if tools %}<|im_start|>system\nTools:\n"
+    "{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content %}{{ message.content }}{% endif %}"
     "{% for call in message.tool_calls %}<tool_call>\n"
-    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}\n</tool_call>{% endfor %}'
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}\n'
+    "</tool_call>{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 WEATHER = {
@@ -118,9 +122,11 @@ def test_a_text_past_the_context_is_cut_or_refused_as_asked(engine):
 
 
 def test_each_of_two_chats_at_once_gets_the_context_it_asked_for(engine):
-    prompt = [{"role": "user", "content": "word " * 700}]
-    answer = engine.chat(MODEL, prompt, options={"num_ctx": 1024, "num_predict": 1})
-    assert answer["prompt_eval_count"] > 700
+    prompts = [[{"role": "user", "content": f"{word} " * 300}] for word in ("sea", "sun")]
+    with ThreadPoolExecutor(2) as pool:
+        options = {"num_ctx": 512, "num_predict": 1}
+        answers = list(pool.map(lambda prompt: engine.chat(MODEL, prompt, options=options), prompts))
+    assert all(answer["prompt_eval_count"] > 300 for answer in answers)
 
 
 def test_a_model_that_llama_cpp_cannot_load_says_why_and_shows_no_path(engine, tmp_path):

@@ -72,7 +72,7 @@ def test_a_json_schema_is_obeyed(engine):
 
 def test_json_without_a_schema_is_json(engine):
     question = [{"role": "user", "content": "Answer in JSON: who are you?"}]
-    answer = engine.chat(MODEL, question, format="json", options={"temperature": 0, "num_predict": 200})
+    answer = engine.chat(MODEL, question, format="json", options={"temperature": 0, "num_predict": 40})
     if answer["done_reason"] == "stop":
         assert isinstance(json.loads(answer["message"]["content"]), dict | list)
     else:

