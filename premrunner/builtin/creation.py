@@ -7,12 +7,13 @@ from typing import Any
 from premrunner.builtin.blobs import parse_digest
 from premrunner.builtin.body import Body
 from premrunner.builtin.describe import capabilities, details
-from premrunner.builtin.gguf_header import GgufHeader, read_header
+from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.library import Library
 from premrunner.builtin.manifests import Manifest, timestamp
 from premrunner.builtin.names import ModelName
 from premrunner.builtin.refusals import Refusal, blob_missing, model_missing
 from premrunner.builtin.templates import CHATML, check_template, is_chatml_with_default_system
+from premrunner.weights.gguf_header import GgufHeader
 
 Status = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from premrunner.builtin.gguf_header import GgufArray, GgufHeader, Value
 from premrunner.builtin.templates import takes_tools, thinks
+from premrunner.weights.gguf_header import GgufArray, GgufHeader, Value
 
 _INSERT_TOKENS = (
     ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"),

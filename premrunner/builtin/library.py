@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import IO
 
 from premrunner.builtin.blobs import BlobStore
-from premrunner.builtin.gguf_header import GgufHeader, read_header
+from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.manifests import Manifest, ManifestStore
 from premrunner.builtin.names import ModelName
 from premrunner.builtin.refusals import blob_missing
 from premrunner.errors import StorageFailed
+from premrunner.weights.gguf_header import GgufHeader
 
 # A header of a large vocabulary takes 0.1 s to read and next to nothing to keep.
 _HEADERS_KEPT = 64

@@ -2,20 +2,18 @@
 
 import os
 
-from premrunner.builtin.gguf_header import GgufHeader
 from premrunner.builtin.library import Library
 from premrunner.builtin.manifests import Manifest
 from premrunner.builtin.model_process import ModelSettings
 from premrunner.builtin.runner import RunnerKey
 from premrunner.builtin.runners import RunnerPlan
+from premrunner.weights.gguf_header import GgufHeader
 
 # Ollama's default on machines without a large graphics card.
 DEFAULT_CONTEXT_TOKENS = 4096
 SLOTS_MOST = 4
 # The attention caches of one model shall not take more of the machine's memory than this.
 _CACHE_SHARE = 1 / 8
-# Keys and values are kept as 16-bit floats.
-_BYTES_A_NUMBER = 2
 _UNLIMITED = 2**31 - 1
 
 
@@ -68,19 +66,9 @@ class Planner:
         return RunnerPlan(key, settings, manifest.name)
 
 
-def cache_bytes_a_token(header: GgufHeader) -> int:
-    """Return how much memory the attention cache takes for each token of context."""
-    heads = header.number(".attention.head_count") or 1
-    head_length = header.number(".embedding_length") // heads
-    key_length = header.number(".attention.key_length") or head_length
-    value_length = header.number(".attention.value_length") or head_length
-    key_value_heads = header.number(".attention.head_count_kv") or heads
-    return header.number(".block_count") * key_value_heads * (key_length + value_length) * _BYTES_A_NUMBER
-
-
 def slots_that_fit(header: GgufHeader, context_tokens: int, memory_bytes: int) -> int:
     """Return how many requests a model may answer at the same time, each with its whole context."""
-    cache_bytes = cache_bytes_a_token(header) * context_tokens
+    cache_bytes = header.cache_bytes_a_token * context_tokens
     if not cache_bytes:
         return 1
     return max(1, min(SLOTS_MOST, int(memory_bytes * _CACHE_SHARE / cache_bytes)))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from premrunner.builtin.gguf_header import GgufArray, read_header
-from premrunner.builtin.gguf_types import FILE_TYPES, TENSOR_TYPES
+from premrunner.builtin.gguf_header import read_header
+from premrunner.builtin.refusals import Refusal
 from premrunner.builtin.refusals import Refusal
 
 MAGIC = b"GGUF"
