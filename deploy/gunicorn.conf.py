@@ -88,4 +88,4 @@ def worker_exit(server, worker):
 def child_exit(server, worker):
     """Settle the calls that a worker had in hand when it died; at the end of all, the next start does it."""
     if server.LISTENERS:
-        subprocess.run([*premrunner, "database", "settle", str(worker.pid)], check=False)
+        subprocess.Popen([*premrunner, "database", "settle", str(worker.pid)])  # The arbiter reaps it.

@@ -1,8 +1,9 @@
-"""Server-sent events out of a running chat: primed, one event a write, ended in every way a stream can end."""
+"""Server-sent events out of a running call: primed, one event a write, ended in every way a stream can end."""
 
 import logging
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -25,9 +26,33 @@ HEADERS = {
 departures = DepartureWatch()
 
 
-def event(value: Any) -> bytes:
-    """Return one event with JSON data."""
-    return b"data: " + orjson.dumps(value) + b"\n\n"
+def event(value: Any, name: str = "") -> bytes:
+    """Return one event with JSON data, under a name if it has one."""
+    head = f"event: {name}\n".encode() if name else b""
+    return head + b"data: " + orjson.dumps(value) + b"\n\n"
+
+
+def typed_event(value: Mapping[str, Any]) -> bytes:
+    """Return an event that is named as its own ``type`` says."""
+    return event(value, value["type"])
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How one wire writes its events.
+
+    Attributes:
+        write: Turns an object into an event.
+        failure: Turns an error, after the first byte, into the last object.
+        ending: Yields what follows the last object of a call that ended well.
+    """
+
+    write: Callable[[Mapping[str, Any]], bytes] = event
+    failure: Callable[[BaseException], Mapping[str, Any]] = error_body
+    ending: Callable[[ChatRun], Iterable[bytes]] = lambda _: (DONE,)
+
+
+OPENAI = Framing()
 
 
 def complete(chat: ChatService, run: ChatRun) -> Answer:
@@ -37,7 +62,7 @@ def complete(chat: ChatService, run: ChatRun) -> Answer:
 
 
 def event_stream(
-    run: ChatRun, shape: Callable[[ChatRun], Generator[dict[str, Any], None, None]], last: bytes = DONE
+    run: ChatRun, shape: Callable[[ChatRun], Generator[dict[str, Any], None, None]], framing: Framing = OPENAI
 ) -> Response:
     """Answer with the events of a call.
 
@@ -46,41 +71,43 @@ def event_stream(
     Args:
         run: The call; closed when the response is.
         shape: Turns the call into JSON objects.
-        last: Written when the call has ended well.
+        framing: How they are written.
     """
     ended = ExitStack()
     ended.callback(run.close)
     ended.enter_context(departures.watch(_client_socket(), run.cancel))
-    events = _events(shape(run), last)
+    events = _events(run, shape(run), framing)
     try:
         first = next(events)
     except BaseException:
         ended.close()
         raise
     ended.callback(events.close)
-    response = Response(chain([first], _never_raising(events)), mimetype="text/event-stream", headers=HEADERS)
+    written = chain([first], _never_raising(events, framing))
+    response = Response(written, mimetype="text/event-stream", headers=HEADERS)
     # Also runs when the client left before the generator began, which then never does.
     response.call_on_close(ended.close)
     return response
 
 
-def _events(objects: Generator[dict[str, Any], None, None], last: bytes) -> Generator[bytes, None, None]:
+def _events(
+    run: ChatRun, objects: Generator[dict[str, Any], None, None], framing: Framing
+) -> Generator[bytes, None, None]:
     with closing(objects):
         for value in objects:
-            yield event(value)
-    if last:
-        yield last
+            yield framing.write(value)
+    yield from framing.ending(run)
 
 
-def _never_raising(events: Iterable[bytes]) -> Generator[bytes, None, None]:
+def _never_raising(events: Iterable[bytes], framing: Framing) -> Generator[bytes, None, None]:
     """After the first byte a failure is an event of its own and the end of the stream."""
     try:
         yield from events
     except PremRunnerError as error:
-        yield event(error_body(error))
+        yield framing.write(framing.failure(error))
     except Exception as error:
         logger.exception("A stream failed.")
-        yield event(error_body(error))
+        yield framing.write(framing.failure(error))
 
 
 def _client_socket() -> Any:
