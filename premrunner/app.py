@@ -50,6 +50,8 @@ from premrunner.web import (
     chunked_upload,
     errors,
     model_upload,
+    prem_models,
+    prem_platform,
     security_headers,
     simple_chat,
     status,
@@ -57,12 +59,18 @@ from premrunner.web import (
     tus,
     ui,
     v1_chat,
+    v1_completions,
+    v1_embeddings,
     v1_models,
 )
 from premrunner.web.services import Services
 
 SESSION_DAYS = 30
 OPENAI_PREFIXES = ("/v1", "/api/v1")
+OPENAI_BLUEPRINTS = (
+    *(v1_chat.bp, v1_completions.bp, v1_embeddings.bp),
+    *(v1_models.bp, prem_models.bp, prem_platform.models),
+)
 # Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
 UPLOAD_THREADS = 8
 
@@ -149,9 +157,9 @@ def _register(app: Flask) -> None:
     auth.register_auth(app)
     security_headers.register_security_headers(app)
     for prefix in OPENAI_PREFIXES:
-        for blueprint in (v1_chat.bp, v1_models.bp):
+        for blueprint in OPENAI_BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
-    for blueprint in (traces.bp, chunked_upload.bp, model_upload.bp, tus.bp):
+    for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)

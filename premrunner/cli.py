@@ -75,6 +75,31 @@ def token() -> None:
     click.echo(settings.auth_token or paths.secret(paths.token))
 
 
+@main.command()
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="What to call the model; the file's name if not given.")
+@click.option("--url", help="Address of another PremRunner; the one of these settings if not given.")
+@click.option("--token", "given_token", envvar="AUTH_TOKEN", help="Its access token (AUTH_TOKEN).")
+@_reporting
+def upload(target: Path, name: str | None, url: str | None, given_token: str | None) -> None:
+    """Upload a model: an archive, a GGUF or a folder. Given again, it goes on where it stopped."""
+    from premrunner.storage.paths import DataPaths
+    from premrunner.upload_client import UploadClient
+
+    settings = load_settings()
+    paths = DataPaths(settings.data_path)
+    access_token = given_token or settings.auth_token or (paths.secret(paths.token) if not url else "")
+    address = f"[{settings.host}]" if ":" in settings.host else settings.host
+    client = UploadClient(url or f"http://{address}:{settings.port}", access_token, _show_progress)
+    _say("\n" + client.upload(target, name))
+
+
+def _show_progress(line: str) -> None:
+    """Draw a line over the one before; nothing where nobody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{line}\033[K", nl=False, err=True)
+
+
 @main.group()
 def engine() -> None:
     """The program that runs models."""

@@ -27,6 +27,7 @@
     ├── UploadStalled            the bytes stopped coming
     ├── StorageFailed            disk full, read-only or damaged
     │   └── DiskFull             free space and go on
+    ├── ImportConflict           the import is in another state than the caller thinks
     ├── StarterUnavailable       the first model could not be fetched; offline, most often
     └── EngineError              the neighbour that runs models
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
@@ -218,6 +219,10 @@ class StorageFailed(PremRunnerError):
 
 class DiskFull(StorageFailed):
     """There is not enough space; what has arrived is kept."""
+
+
+class ImportConflict(PremRunnerError):
+    """The import is not in the state that the caller takes it to be in; its status tells which."""
 
 
 class StarterUnavailable(PremRunnerError):

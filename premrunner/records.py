@@ -288,7 +288,10 @@ class ModelRecord:
         name: The name its owner gave it.
         alias: Its name in the engine, and the one to call it by.
         size_bytes: Bytes of its file.
-        is_downloaded: Whether the engine has it (the original's ``downloaded``).
+        is_downloaded: Whether the engine has it and it has answered (the original's ``downloaded``).
+        options: What its owner wants of it: ``system``, ``template``, ``parameters``.
+        findings: What its files were seen to be.
+        proof: How it answered when it was new.
     """
 
     id: str
@@ -297,6 +300,9 @@ class ModelRecord:
     size_bytes: int
     is_downloaded: bool
     created_at: datetime
+    options: Mapping[str, Json] = field(default_factory=dict)
+    findings: Mapping[str, Json] = field(default_factory=dict)
+    proof: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ not its status, a chat without ``done`` was cut, and an engine that dies shows a
 """
 
 import http.client
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from premrunner.errors import StorageFailed, UploadNotFound
+from premrunner.errors import ModelNotFound, StorageFailed, UploadNotFound
 from premrunner.records import is_id
 
 # Only the user who runs PremRunner may read what is in the data folder.
@@ -113,6 +113,31 @@ class DataPaths:
             raise UploadNotFound
         return self.uploads / upload_id
 
+    @property
+    def job_queue(self) -> Path:
+        """What the worker shall do."""
+        return self.root / "jobs.db"
+
+    @property
+    def bases(self) -> Path:
+        """Models that adapters were trained on, a folder each, named as on the hub with ``--`` for the slash."""
+        return self.root / "bases"
+
+    @property
+    def work(self) -> Path:
+        """Work files of imports; each has a folder, which is gone when it has ended."""
+        return self.root / "work"
+
+    def work_folder(self, import_id: str) -> Path:
+        """One import's work files.
+
+        Raises:
+            ModelNotFound: The id is not one of ours.
+        """
+        if not is_id(import_id):
+            raise ModelNotFound(import_id)
+        return self.work / import_id
+
     def prepare(self) -> None:
         """Create the folders.
 
@@ -128,6 +153,8 @@ class DataPaths:
                 self.engine,
                 self.downloads,
                 self.incoming_uploads,
+                self.bases,
+                self.work,
             ):
                 folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             probe = self.run / f"writable-{secrets.token_hex(4)}"

@@ -34,6 +34,9 @@ class ModelRow(Table):
     alias: Mapped[str] = mapped_column(String(350), unique=True)
     size: Mapped[int] = mapped_column(BigInteger, default=0)
     downloaded: Mapped[bool] = mapped_column(default=False)
+    options: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    findings: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
+    proof: Mapped[str] = mapped_column(Text, default="{}", server_default="{}")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -29,7 +29,7 @@ READ_BYTES = 1024 * 1024
 IDLE_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.02
 # Bytes that arrive come first: on a busy machine the hash waits until there is a core for it, or somebody waits for it.
-NICENESS = 10
+NICENESS = 5
 # Uploads whose half-done hash is remembered.
 REMEMBERED_MOST = 64
 
@@ -164,7 +164,9 @@ class TrailingHashes:
             if not is_urgent and sys.platform == "linux":  # There a thread has a niceness of its own.
                 os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), NICENESS)
             self._hash(upload, lambda: self._running[upload.id] != is_urgent)
-        except OSError as error:  # The upload was given up meanwhile, or the disk is broken: `complete` will tell.
+        except FileNotFoundError:  # The upload was given up meanwhile.
+            pass
+        except OSError as error:
             logger.warning("Hashing ended early: %s", error.strerror, extra={"upload_id": upload.id})
         finally:
             del self._running[upload.id]

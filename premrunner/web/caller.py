@@ -20,7 +20,8 @@ def caller() -> Caller:
 
 def access_key() -> AccessKey | None:
     """Return the access key that this request came with; None for the owner."""
-    return g.get("access_key")
+    key: AccessKey | None = g.get("access_key")
+    return key
 
 
 def register_request_ids(app: Flask) -> None:

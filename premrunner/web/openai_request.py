@@ -72,9 +72,7 @@ PARAMETERS = (
     Parameter("tool_choice", ANYTHING, meaning="`none`, `auto`, `required`, or the function to offer."),
     Parameter("logprobs", parsing.flag, meaning="Give each token's log probability."),
     Parameter("top_logprobs", parsing.integer(0, 20), meaning="And those of so many alternatives."),
-    Parameter(
-        "reasoning_effort", sampling.effort, meaning="How much a thinking model thinks; `none` not at all."
-    ),
+    Parameter("reasoning_effort", sampling.effort, meaning="How much a thinking model thinks; `none` not at all."),
     Parameter("n", sampling.one, meaning="Number of answers: 1."),
     Parameter("modalities", Check(_text_only, {"const": ["text"]}), meaning='`["text"]`.'),
     sampling.KEEP_ALIVE,

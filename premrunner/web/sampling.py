@@ -65,9 +65,7 @@ PENALTIES = (
 STOP = Parameter("stop", stop, "stop", "Texts at which the answer ends.")
 MAX_TOKENS = Parameter("max_tokens", token_count, "num_predict", "Longest answer, in tokens.")
 KEEP_ALIVE = Parameter("keep_alive", keep_alive, meaning="How long the model stays loaded (extension, as in Ollama).")
-OPTIONS = Parameter(
-    "options", parsing.mapping, meaning="Engine options such as `num_ctx` (extension, as in Ollama)."
-)
+OPTIONS = Parameter("options", parsing.mapping, meaning="Engine options such as `num_ctx` (extension, as in Ollama).")
 STREAM = (
     Parameter("stream", parsing.flag, meaning="Answer as server-sent events."),
     Parameter("stream_options", parsing.mapping, meaning="`include_usage`: send token counts as a last chunk."),

@@ -53,6 +53,8 @@ class Framing:
 
 
 OPENAI = Framing()
+# For our own pages, whose last object says itself that it is the last.
+UNENDED = Framing(ending=lambda _: ())
 
 
 def complete(chat: ChatService, run: ChatRun) -> Answer:

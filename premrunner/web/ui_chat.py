@@ -46,7 +46,7 @@ def stream() -> Response:
     call, _ = parse_chat({**json_object(request), "stream": True})
     run = services().chat.open(call, caller())
     trace_url = url_for("ui.traces.show", trace_id=run.id)
-    return sse.event_stream(run, lambda run: rendered(run, trace_url), last=b"")
+    return sse.event_stream(run, lambda run: rendered(run, trace_url), sse.UNENDED)
 
 
 def rendered(run: ChatRun, trace_url: str) -> Generator[dict[str, Any], None, None]:

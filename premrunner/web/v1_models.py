@@ -7,16 +7,19 @@ from flask import Blueprint, Response, jsonify
 
 from premrunner.domain.catalog import CatalogModel
 from premrunner.records import ModelRecord
+from premrunner.web.caller import access_key
 from premrunner.web.engine_guard import require_engine
+from premrunner.web.operation import operation
 from premrunner.web.services import services
 
 bp = Blueprint("v1_models", __name__)
 
 
 @bp.get("/models")
+@operation(answer="Models")
 def list_models() -> Response:
     """List the models: OpenAI's ``data``, and the original's ``models`` beside it."""
-    models = services().catalog.known()
+    models = services().catalog.known(access_key())
     return jsonify(
         object="list",
         data=[openai_model(model) for model in models if model.is_ready],
@@ -25,13 +28,24 @@ def list_models() -> Response:
 
 
 @bp.get("/models/<path:model_id>")
+@operation(answer="Model")
 def show_model(model_id: str) -> Response:
     """Show one model, by alias, id or engine name; names may hold slashes."""
     require_engine()
-    return jsonify(openai_model(services().catalog.resolve(model_id)))
+    return jsonify(openai_model(services().catalog.resolve(model_id, access_key())))
+
+
+@bp.delete("/models/<path:model_id>")
+@operation(answer="ModelDeleted")
+def delete_model(model_id: str) -> Response:
+    """Unload a model and delete it; the answer is OpenAI's and the original's in one."""
+    require_engine()
+    model = services().catalog.remove(model_id)
+    return jsonify(id=model.model_id, object="model", deleted=True, message="Model deleted successfully")
 
 
 @bp.get("/models/<model_id>/status")
+@operation(answer="ModelStatus")
 def show_status(model_id: str) -> Response:
     """Tell whether a model can be used."""
     report = services().handover.report(model_id)

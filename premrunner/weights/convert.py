@@ -1,21 +1,24 @@
 """From a folder of safetensors, with or without a LoRA adapter, to one GGUF file."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType
 
+from premrunner.weights import foreign_converter
+from premrunner.weights.errors import UnsupportedArchitecture
 from premrunner.weights.gguf_writer import write_gguf
 from premrunner.weights.lineage import Lineage
-from premrunner.weights.progress import Progress, ProgressMeter
+from premrunner.weights.progress import Progress, ProgressMeter, Stage
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.stream import stream_values
 from premrunner.weights.survey import SourceFile, survey
-from premrunner.weights.task import Task, open_task
+from premrunner.weights.task import Task, open_rewrite_task, open_task
 
 
 @dataclass(frozen=True)
@@ -69,41 +72,67 @@ def convert(
         StorageFailed: The disk would not take the file.
         Cancelled: On demand.
     """
-    started = time.monotonic()
+    watch = _Watch(progress, is_cancelled)
     files = OpenFiles()
     try:
         task = open_task(source, adapter, files, output_type=output_type, name=name)
-        sources = _survey(task, files, progress, is_cancelled)
-        options = {"output_type": task.plan.output_type} | ({"name": name} if name else {})
-        lineage = Lineage(tuple(sources), task.base_model_name, options)
-        task.plan.metadata.extend(lineage.entries())
-        infos = task.plan.infos
-        meter = ProgressMeter("writing", sum(info.size_bytes for info in infos), progress, is_cancelled)
-        values = (_metered(pieces, meter) for pieces in stream_values(task.plan.tensors, task.plan.kinds))
-        written = write_gguf(destination, task.plan.metadata, infos, values)
+        return _carry_out(task, destination, files, watch)
+    except UnsupportedArchitecture:
+        if adapter or not foreign_converter.is_installed():
+            raise
+        return _convert_with_llama_cpp(source, destination, files, watch, output_type=output_type, name=name)
     finally:
         files.close()
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Who is told how far a conversion is, and who may stop it."""
+
+    report: Callable[[Progress], None] | None
+    is_cancelled: Callable[[], bool] | None
+    started: float = field(default_factory=time.monotonic)
+
+    def meter(self, stage: Stage, total_bytes: int) -> ProgressMeter:
+        return ProgressMeter(stage, total_bytes, self.report, self.is_cancelled)
+
+
+def _carry_out(task: Task, destination: Path, files: OpenFiles, watch: _Watch) -> Conversion:
+    sources = _survey(task, files, watch)
+    plan = task.plan
+    lineage = Lineage(tuple(sources), task.base_model_name, {"output_type": plan.output_type, **task.options})
+    plan.metadata.extend(lineage.entries())
+    meter = watch.meter("writing", sum(info.size_bytes for info in plan.infos))
+    values = (_metered(pieces, meter) for pieces in stream_values(plan.tensors, plan.kinds))
+    written = write_gguf(destination, plan.metadata, plan.infos, values)
     return Conversion(
         path=written.path,
         size_bytes=written.size_bytes,
         sha256=written.sha256,
-        architecture=task.plan.architecture,
-        output_type=task.plan.output_type,
-        parameter_count=task.plan.parameter_count,
-        kinds=task.plan.kinds,
+        architecture=plan.architecture,
+        output_type=plan.output_type,
+        parameter_count=plan.parameter_count,
+        kinds=plan.kinds,
         lineage=lineage,
-        seconds=time.monotonic() - started,
+        seconds=time.monotonic() - watch.started,
     )
 
 
-def _survey(
-    task: Task,
-    files: OpenFiles,
-    progress: Callable[[Progress], None] | None,
-    is_cancelled: Callable[[], bool] | None,
-) -> list[SourceFile]:
+def _convert_with_llama_cpp(
+    source: Path, destination: Path, files: OpenFiles, watch: _Watch, *, output_type: str, name: str | None
+) -> Conversion:
+    """Let llama.cpp's converter make a file beside the destination, and write that anew as it was asked for."""
+    with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as folder:
+        between = Path(folder) / f"{source.name}.gguf"
+        plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
+        foreign_converter.run_converter(source, between, plain, watch.is_cancelled)
+        task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
+        return _carry_out(task, destination, files, watch)
+
+
+def _survey(task: Task, files: OpenFiles, watch: _Watch) -> list[SourceFile]:
     paths = [path for source in task.sources for path in source.paths]
-    meter = ProgressMeter("checking", sum(path.stat().st_size for path in paths), progress, is_cancelled)
+    meter = watch.meter("checking", sum(path.stat().st_size for path in paths))
     return [
         found
         for source in task.sources

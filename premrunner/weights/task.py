@@ -1,15 +1,18 @@
 """One conversion, opened and planned: the model, its adapter and what will be made of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from premrunner.weights.adapter import Adapter, is_adapter, open_adapter
+from premrunner.weights.checkpoint import open_checkpoint
 from premrunner.weights.errors import BaseNotFound, WeightsInvalid
 from premrunner.weights.gguf_base import merge_into_gguf, open_gguf_base
 from premrunner.weights.gguf_reader import read_gguf
+from premrunner.weights.gguf_rewrite import plan_rewrite
 from premrunner.weights.lora import merge_adapter
 from premrunner.weights.model import Model, open_model, text_files
+from premrunner.weights.output_type import output_type_named
 from premrunner.weights.plan import Plan, plan_conversion, plan_gguf_merge
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.safetensors import StoredTensor
@@ -38,11 +41,13 @@ class Task:
 
     Attributes:
         base_model_name: What the adapter calls its base.
+        options: What was asked for, besides the output type.
     """
 
     plan: Plan
     sources: Sequence[Source]
-    base_model_name: str | None
+    base_model_name: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_task(
@@ -67,10 +72,32 @@ def open_task(
         tokenizer_folder=_tokenizer_folder(model, adapter),
         name=name,
     )
-    sources = [_source(model.folder, model.checkpoint.files, list(model.checkpoint.tensors.values()), bool(adapter))]
+    sources = [
+        _source(
+            model.folder, model.checkpoint.files, list(model.checkpoint.tensors.values()), has_adapter=bool(adapter)
+        )
+    ]
     if adapter:
         sources.append(_adapter_source(adapter))
-    return Task(plan, sources, adapter.config.base_model_name if adapter else None)
+    return Task(plan, sources, adapter.config.base_model_name if adapter else None, _options(name))
+
+
+def open_rewrite_task(folder: Path, made: Path, files: OpenFiles, *, output_type: str, name: str | None) -> Task:
+    """Plan to write anew what llama.cpp's converter made of a folder.
+
+    Raises:
+        WeightsInvalid: What it made is no GGUF file, or the output type is none.
+    """
+    if output_type != "auto":
+        output_type_named(output_type)
+    plan = plan_rewrite(read_gguf(made), files, output_type=output_type, name=name)
+    checkpoint = open_checkpoint(folder)
+    source = _source(folder, checkpoint.files, list(checkpoint.tensors.values()), has_adapter=False)
+    return Task(plan, [source], options={"converter": "llama.cpp", **_options(name)})
+
+
+def _options(name: str | None) -> dict[str, str]:
+    return {"name": name} if name else {}
 
 
 def open_merge(base: Path, adapter: Adapter, files: OpenFiles) -> None:
@@ -99,14 +126,15 @@ def _open_gguf_task(
     if adapter is None:
         raise WeightsInvalid(f"{path.name} is a file; a model to convert is a folder.", file_name=path.name)
     plan = plan_gguf_merge(open_gguf_base(read_gguf(path)), adapter, files, output_type=output_type, name=name)
-    return Task(plan, [Source("base", [path], []), _adapter_source(adapter)], adapter.config.base_model_name)
+    sources = [Source("base", [path], []), _adapter_source(adapter)]
+    return Task(plan, sources, adapter.config.base_model_name, _options(name))
 
 
 def _adapter_source(adapter: Adapter) -> Source:
     return Source("adapter", [*adapter.files, *text_files(adapter.folder)], list(adapter.tensors))
 
 
-def _source(folder: Path, weights: Sequence[Path], tensors: Sequence[StoredTensor], has_adapter: bool) -> Source:
+def _source(folder: Path, weights: Sequence[Path], tensors: Sequence[StoredTensor], *, has_adapter: bool) -> Source:
     return Source("base" if has_adapter else "model", [*weights, *text_files(folder)], tensors)
 
 

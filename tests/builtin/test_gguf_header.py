@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.refusals import Refusal
-from premrunner.builtin.refusals import Refusal
+from premrunner.weights.gguf_header import GgufArray
+from premrunner.weights.gguf_types import FILE_TYPES, TENSOR_TYPES
 
 MAGIC = b"GGUF"
 

@@ -1,6 +1,5 @@
 """Merging against PEFT's own ``merge_and_unload``."""
 
-import json
 from pathlib import Path
 
 import gguf
@@ -44,7 +43,10 @@ ADAPTERS = {
             "target_parameters": ["mlp.experts.gate_up_proj", "mlp.experts.down_proj"],
         },
     ),
-    "experts by their old names": ("mixtral", {"r": 4, "lora_alpha": 8, "target_modules": ["w1", "w2", "w3", "q_proj"]}),
+    "experts by their old names": (
+        "mixtral",
+        {"r": 4, "lora_alpha": 8, "target_modules": ["w1", "w2", "w3", "q_proj"]},
+    ),
     "shared expert": ("qwen2-moe", {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "gate_proj", "down_proj"]}),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .safetensors_file import stored, write_safetensors, write_sharded
+from .tiny_pre_tokenizers import tokenizer_with
 from .tiny_tokenizers import write_byte_level, write_sentencepiece
 
 WIDTH, INNER, HEADS, KEY_VALUE_HEADS, HEAD, LAYERS, TOKENS = 64, 96, 4, 2, 16, 2, 288
@@ -411,15 +412,13 @@ def write_tiny_model(kind: str, folder: Path, *, dtype: str | None = None, shard
         write_safetensors(folder / "model.safetensors", tensors)
     config = {"architectures": [model.architecture], **model.usual, **model.config}
     (folder / "config.json").write_text(json.dumps(config))
-    write_tokenizer(model, folder)
+    write_tokenizer(model.pre, folder)
     return folder
 
 
-def write_tokenizer(model: TinyModel, folder: Path) -> None:
-    """Write the tokenizer that the family has in real life."""
-    if model.pre is None:
+def write_tokenizer(pre: str | None, folder: Path) -> None:
+    """Write a byte-level tokenizer with that pre-tokenizer, or a SentencePiece one."""
+    if pre is None:
         write_sentencepiece(folder)
     else:
-        from .tiny_pre_tokenizers import tokenizer_with
-
-        write_byte_level(folder, tokenizer_with(model.pre))
+        write_byte_level(folder, tokenizer_with(pre))

@@ -14,7 +14,6 @@ from premrunner.builtin.gguf_header import read_header
 from premrunner.builtin.manifests import Manifest, timestamp
 from premrunner.builtin.modelfile import modelfile, parameter_lines
 from premrunner.builtin.names import ModelName
-from premrunner.builtin.planning import cache_bytes_a_token
 from premrunner.builtin.refusals import Refusal, model_missing
 from premrunner.builtin.routes.streaming import answer_stream
 from premrunner.builtin.runners import Loaded
@@ -143,7 +142,7 @@ def _running(loaded: Loaded) -> dict[str, Any] | None:
         return None
     settings = loaded.plan.settings
     header = services().library.header(manifest.model_digest)
-    cache_bytes = cache_bytes_a_token(header) * settings.context_tokens * settings.slots
+    cache_bytes = header.cache_bytes_a_token * settings.context_tokens * settings.slots
     seconds = loaded.expires_in_seconds
     stays = _FOREVER if math.isinf(seconds) else timedelta(seconds=seconds)
     return {

@@ -1,0 +1,52 @@
+"""What a route takes and answers, said once beside it; ``openapi.py`` reads it there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from premrunner.web.parsing import Parameter
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ATTRIBUTE = "premrunner_operation"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A route in the API's document.
+
+    Attributes:
+        body: Fields of the JSON body it parses; none for a route that takes no body.
+        answer: Name of the answer's schema.
+        streams: Name of the schema of each event, if it can stream.
+        query: What its query string may hold.
+        is_open: Whether it needs no token.
+    """
+
+    body: Sequence[Parameter] = ()
+    answer: str = ""
+    streams: str = ""
+    query: Sequence[Parameter] = ()
+    is_open: bool = False
+
+
+def operation(
+    body: Sequence[Parameter] = (),
+    *,
+    answer: str,
+    streams: str = "",
+    query: Sequence[Parameter] = (),
+    is_open: bool = False,
+) -> Callable[[View], View]:
+    """Describe a view: the table it parses with, and the names of the schemas it answers by."""
+
+    def describe(view: View) -> View:
+        setattr(view, ATTRIBUTE, Operation(body, answer, streams, query, is_open))
+        return view
+
+    return describe
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    """Return what a view says of itself, if it does."""
+    return getattr(view, ATTRIBUTE, None)
