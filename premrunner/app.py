@@ -45,13 +45,19 @@ from premrunner.storage.upload_files import UploadFiles
 from premrunner.storage.upload_hasher import TrailingHashes
 from premrunner.storage.upload_store import UploadStore
 from premrunner.web import (
+    access_keys,
+    api_reference,
     auth,
     caller,
     chunked_upload,
+    cors,
     errors,
+    model_path,
     model_upload,
+    openapi,
     prem_models,
     prem_platform,
+    rate_headers,
     security_headers,
     simple_chat,
     status,
@@ -61,14 +67,16 @@ from premrunner.web import (
     v1_chat,
     v1_completions,
     v1_embeddings,
+    v1_messages,
     v1_models,
+    v1_responses,
 )
 from premrunner.web.services import Services
 
 SESSION_DAYS = 30
 OPENAI_PREFIXES = ("/v1", "/api/v1")
 OPENAI_BLUEPRINTS = (
-    *(v1_chat.bp, v1_completions.bp, v1_embeddings.bp),
+    *(v1_chat.bp, v1_completions.bp, v1_embeddings.bp, v1_responses.bp, v1_messages.bp),
     *(v1_models.bp, prem_models.bp, prem_platform.models),
 )
 # Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
@@ -95,7 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(SCRIPTS))
     csrf.init_app(app)
     app.extensions["premrunner"] = _wire(app, settings, paths)
-    _register(app)
+    _register(app, settings)
     return app
 
 
@@ -151,16 +159,22 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     )
 
 
-def _register(app: Flask) -> None:
+def _register(app: Flask, settings: Settings) -> None:
+    model_path.register_model_paths(app)
     caller.register_request_ids(app)
     errors.register_errors(app)
     auth.register_auth(app)
     security_headers.register_security_headers(app)
+    rate_headers.register_rate_headers(app)
+    cors.register_cors(app, settings.cors_origins)
     for prefix in OPENAI_PREFIXES:
         for blueprint in OPENAI_BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
     for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
+    app.register_blueprint(access_keys.bp, url_prefix="/api")
+    for blueprint in (openapi.bp, api_reference.bp):
+        app.register_blueprint(blueprint)
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
     ui.register_pages(app)
@@ -178,6 +192,15 @@ def prepare_database(app: Flask) -> None:
     upgrade_database(app, database, paths.backups)
     TraceStore(database).settle_interrupted(f"{socket.gethostname()}:")
     app.extensions["premrunner"].uploads.clean()
+
+
+def access_keys_of(app: Flask) -> AccessKeys:
+    """Return the access keys, in a database that is up to date; for the command line, with or without a server."""
+    paths = DataPaths(Path(app.config["DATA_PATH"]))
+    with app.app_context():
+        upgrade_database(app, Database(tune(db.engine)), paths.backups)
+    services: Services = app.extensions["premrunner"]
+    return services.keys
 
 
 def settle_process(app: Flask, pid: int) -> None:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import premrunner
 from premrunner.config import Settings, load_settings
 from premrunner.errors import PremRunnerError, SettingsInvalid
+
+if TYPE_CHECKING:
+    from premrunner.domain.keys import AccessKeys
 
 EXIT_USAGE = 2
 
@@ -169,6 +172,51 @@ def _progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done_bytes - bar.pos)
 
         yield report
+
+
+@main.group()
+def keys() -> None:
+    """Access keys: what programs may be given instead of the token."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option("--model", "models", multiple=True, help="A model it may call; may be repeated. All if not given.")
+@click.option("--requests-per-minute", type=click.IntRange(1), help="Requests it may send in a minute.")
+@click.option("--tokens-per-day", type=click.IntRange(1), help="Tokens it may use from midnight to midnight UTC.")
+@_reporting
+def create_key(name: str, models: tuple[str, ...], requests_per_minute: int | None, tokens_per_day: int | None) -> None:
+    """Make an access key and print it; it is never shown again."""
+    limits = {"requests_per_minute": requests_per_minute, "tokens_per_day": tokens_per_day}
+    click.echo(_access_keys().create(name, models=models, **limits).secret)
+
+
+@keys.command("list")
+@_reporting
+def list_keys() -> None:
+    """List the access keys, newest first."""
+    for key in _access_keys().all():
+        limits = (
+            ("requests a minute", key.requests_per_minute),
+            ("tokens a day", key.tokens_per_day),
+            ("models", ", ".join(key.models)),
+        )
+        shown = "; ".join(f"{limit} {what}" if what != "models" else f"only {limit}" for what, limit in limits if limit)
+        click.echo(f"{key.hint}  {key.created_at:%Y-%m-%d}  {key.name}{f'  ({shown})' if shown else ''}")
+
+
+@keys.command("revoke")
+@click.argument("name")
+@_reporting
+def revoke_key(name: str) -> None:
+    """End an access key, by its name or id, at once."""
+    click.echo(f"Revoked {_access_keys().revoke(name).name}.")
+
+
+def _access_keys() -> "AccessKeys":
+    from premrunner.app import access_keys_of, create_app
+
+    return access_keys_of(create_app(load_settings()))
 
 
 @main.group()

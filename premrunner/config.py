@@ -43,6 +43,7 @@ class Settings:
     max_request_bytes: int
     max_upload_bytes: int
     upload_expiry_hours: int
+    cors_origins: tuple[str, ...]
     log_level: str
 
 
@@ -112,6 +113,14 @@ def _web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(text.replace(",", " ").split())
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[^/?#@*]+", origin):
+            raise ValueError(f"must be * or origins such as https://example.com, not {origin!r}")
+    return origins
+
+
 def _host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.:_-]+", text):
         raise ValueError(f"must be a host name or an address to listen on, not {text!r}")
@@ -161,6 +170,12 @@ SETTINGS = (
         "Largest upload, all its files together; more is answered 413.",
     ),
     Setting("UPLOAD_EXPIRY_HOURS", "48", _number(1, 8760), "Unfinished uploads are deleted after so long a silence."),
+    Setting(
+        "CORS_ORIGINS",
+        "",
+        _origins,
+        "Other sites whose pages may call the API from a browser, such as `https://example.com`; `*` for all.",
+    ),
     Setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."),
 )
 

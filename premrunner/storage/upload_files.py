@@ -6,14 +6,15 @@ into being with the first byte, so uploads that were opened and abandoned take n
 
 import errno
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from premrunner.errors import UploadConflict, UploadNotFound
-from premrunner.records import Digest, UploadRecord
+from premrunner.errors import UploadConflict
+from premrunner.records import Digest, UploadRecord, is_id
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE, PRIVATE_FOLDER, DataPaths
 from premrunner.storage.upload_layout import ChunkLayout, ChunkPlace
@@ -154,33 +155,33 @@ class UploadFiles:
     def remove(self, upload: UploadRecord) -> int:
         """Delete an upload's files, stop whoever writes them, and return the bytes that came free."""
         folder = self._paths.upload(upload.id)
-        freed = self.space_bytes(upload.id)
         if (folder / LEDGER).exists():
             ledger = Ledger(folder / LEDGER, folder)
             try:
                 ledger.wipe(layout_of(upload).total)
             finally:
                 ledger.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        return freed
+        return self.remove_folder(upload.id)
 
     def folders(self) -> Sequence[str]:
         """Return the ids of the uploads that have a folder."""
         with disk_errors():
-            return [path.name for path in self._paths.uploads.iterdir() if path != self._paths.incoming_uploads]
+            return [path.name for path in self._paths.uploads.iterdir() if is_id(path.name)]
 
     def remove_folder(self, upload_id: str) -> int:
-        """Delete the folder of an upload that nobody knows any more, and return the bytes that came free."""
-        try:
-            folder = self._paths.upload(upload_id)
-        except UploadNotFound:  # Not ours: somebody put it there.
-            return 0
+        """Delete the folder of an upload that nobody knows any more, and return the bytes that came free.
+
+        It is moved away first, so that whoever still works in it cannot make new files while it is being emptied.
+        """
         freed = self.space_bytes(upload_id)
-        shutil.rmtree(folder, ignore_errors=True)
+        gone = self._paths.incoming_uploads / secrets.token_hex(12)
+        with suppress(FileNotFoundError):
+            self._paths.upload(upload_id).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
         return freed
 
     def clean_spools(self, before: float) -> int:
-        """Delete the spools that killed processes left, and return the bytes that came free.
+        """Delete what killed processes left half received or half deleted, and return the bytes that came free.
 
         Args:
             before: Seconds since 1970; younger ones may be in use.
@@ -190,7 +191,9 @@ class UploadFiles:
             for path in self._paths.incoming_uploads.iterdir():
                 with suppress(FileNotFoundError):
                     entry = path.stat()
-                    if entry.st_mtime < before:
+                    if path.is_dir():
+                        shutil.rmtree(path, ignore_errors=True)
+                    elif entry.st_mtime < before:
                         path.unlink()
                         freed += entry.st_blocks * BLOCK_BYTES
         return freed

@@ -40,6 +40,9 @@ class WorkFiles:
         lock = self._paths.work / f"{import_id}{_LOCK_SUFFIX}"
         with disk_errors():
             descriptor = try_lock(lock, os.O_RDWR | os.O_CREAT)
+            if descriptor is not None and not _is_still(lock, descriptor):
+                os.close(descriptor)  # Its holder removed it between our opening and locking it.
+                descriptor = None
         if descriptor is None:
             raise ImportConflict("Another worker is at this import.")
         try:
@@ -82,6 +85,13 @@ class WorkFiles:
         """Return the space that is left on the disk."""
         with disk_errors():
             return shutil.disk_usage(self._paths.work).free
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def create_file(path: Path) -> int:

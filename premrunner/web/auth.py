@@ -15,7 +15,7 @@ from premrunner.web.services import services
 
 # Everything else needs a token or a session.
 PUBLIC_ENDPOINTS = {
-    *("static", "status.verify_token", "status.health"),
+    *("static", "status.verify_token", "status.health", "openapi.show_document"),
     *("ui.login", "ui.open_session", "ui.assets.send", "ui.assets.favicon"),
 }
 # Where models are called, under either prefix: the only places for access keys.

@@ -24,7 +24,7 @@ def upload_model() -> Response:
 @bp.post("/models/import")
 def import_model() -> Response:
     """Import what was uploaded in chunks."""
-    fields = request.form if request.mimetype == "multipart/form-data" else json_object(request)
+    fields = json_object(request) if request.is_json else request.form
     upload_id, name, handle = (str(fields.get(field) or "") for field in FIELDS)
     if not (upload_id and name and handle):
         raise InvalidRequest("Missing required fields")

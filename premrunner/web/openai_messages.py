@@ -36,10 +36,17 @@ def engine_messages(value: Any) -> list[dict[str, Any]]:
     if not messages:
         raise InvalidRequest("Messages are required", param="messages")
     tool_names: dict[str, str] = {}  # What each call id of the conversation so far called.
-    return [_message(f"messages[{index}]", message, tool_names) for index, message in enumerate(messages)]
+    return [engine_message(f"messages[{index}]", message, tool_names) for index, message in enumerate(messages)]
 
 
-def _message(where: str, value: Any, tool_names: dict[str, str]) -> dict[str, Any]:
+def engine_message(where: str, value: Any, tool_names: dict[str, str]) -> dict[str, Any]:
+    """Return one message in the engine's shape.
+
+    Args:
+        where: What the caller calls it, for errors.
+        value: The message, unchecked.
+        tool_names: Name by id of each call in the conversation so far; those of this message are added.
+    """
     message = parsing.mapping(where, value)
     role = ROLES.get(str(message.get("role")))
     if role is None:

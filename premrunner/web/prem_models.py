@@ -31,7 +31,7 @@ def show_running() -> Response:
 
 
 @bp.post("/models/up")
-@operation(BODY, answer="Message")
+@operation(BODY, answer="Done")
 def load_model() -> Response:
     """Bring a model into memory, so that its first answer does not wait for that."""
     catalog = services().catalog
@@ -41,7 +41,7 @@ def load_model() -> Response:
 
 
 @bp.post("/models/down")
-@operation(BODY, answer="Message")
+@operation(BODY, answer="Done")
 def unload_model() -> Response:
     """Take a model out of memory."""
     catalog = services().catalog

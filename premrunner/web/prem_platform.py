@@ -25,7 +25,7 @@ def list_models() -> Response:
     )
 
 
-@models.get("/models/<path:model_id>/")
+@models.get("/models/<model:model_id>/")
 @operation(answer="LegacyModel")
 def show_model(model_id: str) -> Response:
     """Show one model, for Prem's old SDK."""

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 import premrunner
 from premrunner.web.auth import check_token
+from premrunner.web.operation import operation
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
 
@@ -13,12 +14,15 @@ bp = Blueprint("status", __name__)
 
 
 @bp.get("/api/hello")
+@operation(answer="Hello")
 def hello() -> Response:
     """Say hello, as the original does."""
     return jsonify(message="Hello from PremRunner!", version=premrunner.__version__)
 
 
 @bp.get("/health")
+@bp.get("/api/health")
+@operation(answer="Health", is_open=True)
 def health() -> Response:
     """Tell that this process answers; needs no token and shows nothing."""
     return jsonify(status="ok")

@@ -6,7 +6,9 @@ import orjson
 from flask import Blueprint, Response, jsonify, request
 
 from premrunner.records import Trace
-from premrunner.web.parsing import LONGEST_PAGE, page_number
+from premrunner.web import parsing
+from premrunner.web.operation import operation
+from premrunner.web.parsing import LONGEST_PAGE, Parameter, page_number
 from premrunner.web.services import services
 
 bp = Blueprint("traces", __name__)
@@ -14,8 +16,14 @@ bp = Blueprint("traces", __name__)
 # SQLite walks an index to reach a page; nobody reads past this one.
 LAST_PAGE = 1_000_000
 
+QUERY = (
+    Parameter("page", parsing.integer(1, LAST_PAGE), meaning="Number of the page, from 1."),
+    Parameter("limit", parsing.integer(1, LONGEST_PAGE), meaning="Calls a page; 20 if not given."),
+)
+
 
 @bp.get("/traces")
+@operation(answer="Traces", query=QUERY)
 def list_traces() -> Response:
     """List the calls, newest first."""
     page = services().tracing.page(
@@ -31,6 +39,7 @@ def list_traces() -> Response:
 
 
 @bp.get("/traces/<trace_id>")
+@operation(answer="Trace")
 def show_trace(trace_id: str) -> Response:
     """Show one call with everything that was said."""
     trace = services().tracing.get(trace_id)

@@ -27,7 +27,7 @@ def list_models() -> Response:
     )
 
 
-@bp.get("/models/<path:model_id>")
+@bp.get("/models/<model:model_id>")
 @operation(answer="Model")
 def show_model(model_id: str) -> Response:
     """Show one model, by alias, id or engine name; names may hold slashes."""
@@ -35,7 +35,7 @@ def show_model(model_id: str) -> Response:
     return jsonify(openai_model(services().catalog.resolve(model_id, access_key())))
 
 
-@bp.delete("/models/<path:model_id>")
+@bp.delete("/models/<model:model_id>")
 @operation(answer="ModelDeleted")
 def delete_model(model_id: str) -> Response:
     """Unload a model and delete it; the answer is OpenAI's and the original's in one."""

@@ -57,7 +57,7 @@ def scaled(weight: StoredRows, scale: StoredRows | None, block: tuple[int, int] 
     values = to_float32(scale.read(0, scale.row_count), scale.dtype)
     if values.size == 1:
         values = values.reshape(1, 1)
-    elif values.size == shape[0]:
+    elif scale.tensor.shape in ((shape[0],), (shape[0], 1)):
         values = values.reshape(-1, 1)
     elif block and values.shape != (ceil(shape[0] / block[0]), ceil(shape[1] / block[1])):
         raise WeightsInvalid(f"{scale.tensor.name} has the shape {values.shape}, which does not fit {shape}.")

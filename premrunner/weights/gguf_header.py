@@ -11,7 +11,7 @@ a file, and keeps no vocabulary.
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -63,11 +63,16 @@ class Tensor:
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """What a GGUF says of itself."""
+    """What a GGUF says of itself.
+
+    Attributes:
+        places: Where each key's entry begins and ends in the file, in the file's order.
+    """
 
     version: int
     metadata: dict[str, Value]
     tensors: tuple[Tensor, ...] = field(repr=False)
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
     @property
     def architecture(self) -> str:
@@ -194,14 +199,17 @@ class _Reader:
         tensor_count = self._count("tensor", _LEAST_TENSOR_BYTES)
         key_count = self._count("key", _LEAST_KEY_BYTES)
         metadata: dict[str, Value] = {}
+        places: dict[str, tuple[int, int]] = {}
         for _ in range(key_count):
+            begin = self._at
             key = self._string()
             if key in metadata:
                 raise _broken(f'GGUF key "{key[:100]}" appears twice')
             metadata[key] = self._value(cast(int, self._scalar("<I")), key)
+            places[key] = (begin, self._at)
         entries = list(self._tensor_entries(tensor_count))
         tensors = self._placed(entries, _alignment(metadata))
-        return GgufHeader(version, metadata, tensors)
+        return GgufHeader(version, metadata, tensors, places)
 
     def _count(self, what: str, least_bytes: int) -> int:
         count = cast(int, self._scalar("<Q"))

@@ -113,7 +113,7 @@ def _entry(name: str, entry: Any, path: Path, data_start: int) -> StoredTensor:
     if not isinstance(entry, dict):
         raise refuse("has no description")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if dtype not in DTYPE_BYTES:
+    if not isinstance(dtype, str) or dtype not in DTYPE_BYTES:
         raise refuse(f"has the unknown dtype {str(dtype)[:40]!r}")
     if not _are_counts(shape) or len(shape) > MAX_DIMENSIONS:
         raise refuse("has an impossible shape")

@@ -79,7 +79,7 @@ def test_one_tensor_in_two_files_is_refused(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "model-a.safetensors", tensors("a"))
     write_safetensors(tmp_path / "model-b.safetensors", tensors("a"))
 
-    with pytest.raises(WeightsInvalid, match="Both model-a.safetensors and model-b.safetensors"):
+    with pytest.raises(WeightsInvalid, match=r"Both model-a\.safetensors and model-b\.safetensors"):
         open_checkpoint(tmp_path)
 
 

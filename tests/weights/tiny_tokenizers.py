@@ -62,7 +62,7 @@ def byte_fallback() -> dict:
     """Give a tokenizer.json as Llama 2 saves it: SentencePiece's BPE with bytes for what is unknown."""
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2}
     vocabulary |= {f"<0x{byte:02X}>": 3 + byte for byte in range(256)}
-    for piece in ("\u2581", *"abcdefghijklmnopqrstuvwxyz"):
+    for piece in ("\u2581", *"abcdefghijklmnopqrst"):
         vocabulary[piece] = len(vocabulary)
     merges = []
     for left, right in (

@@ -10,7 +10,6 @@ from typing import Any
 
 from gguf import GGUFValueType, Keys, TokenType
 
-from premrunner.weights.errors import WeightsInvalid
 from premrunner.weights.metadata import Entry
 from premrunner.weights.tokenizers.files import TokenizerFiles, vocabulary_map
 from premrunner.weights.tokenizers.vocabulary import ADDED_SCORE, Token, Vocabulary, added_token, padding
@@ -33,15 +32,11 @@ def byte_fallback_vocabulary(files: TokenizerFiles, vocabulary_size: int | None)
         return None
     vocabulary = vocabulary_map(model)
     texts = {number: text for text, number in vocabulary.items()}
-    count = max(max(texts), max(files.added_tokens, default=0)) + 1
-    if vocabulary_size is not None and count > vocabulary_size:
-        raise WeightsInvalid(
-            f"The tokenizer has {count} tokens and the model's embeddings only {vocabulary_size} rows.",
-            file_name="tokenizer.json",
-        )
+    added = files.fitting_tokens(max(texts) + 1, vocabulary_size)
+    count = max(max(texts), max(added, default=0)) + 1
     scores = _scores(model.get("merges"))
     tokens = [
-        _token(number, texts.get(number), files.added_tokens.get(number), scores, model.get("unk_token"))
+        _token(number, texts.get(number), added.get(number), scores, model.get("unk_token"))
         for number in range(vocabulary_size or count)
     ]
     extra = () if _adds_space(files.tokenizer) else (Entry(Keys.Tokenizer.ADD_PREFIX, GGUFValueType.BOOL, False),)

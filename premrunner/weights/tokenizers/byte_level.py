@@ -5,7 +5,7 @@ from typing import Any
 
 from gguf import GGUFValueType
 
-from premrunner.weights.errors import UnsupportedTokenizer, WeightsInvalid
+from premrunner.weights.errors import UnsupportedTokenizer
 from premrunner.weights.metadata import Entry
 from premrunner.weights.tokenizers.files import TokenizerFiles, vocabulary_map
 from premrunner.weights.tokenizers.pre_tokenizer import recognise_pre_tokenizer
@@ -31,14 +31,8 @@ def byte_level_vocabulary(
         return None
     vocabulary = vocabulary_map(model)
     texts = {number: text for text, number in vocabulary.items()}
-    added = files.added_tokens
+    added = files.fitting_tokens(max(texts) + 1, vocabulary_size)
     count = max(max(texts), max(added, default=0)) + 1
-    if vocabulary_size is not None and count > vocabulary_size:
-        raise WeightsInvalid(
-            f"The tokenizer has {count} tokens and the model's embeddings only {vocabulary_size} rows. "
-            "Was the tokenizer changed without model.resize_token_embeddings?",
-            file_name="tokenizer.json",
-        )
     tokens = []
     for number in range(vocabulary_size or count):
         if number in added:

@@ -71,6 +71,26 @@ class TokenizerFiles:
         entries = decoder.items() if isinstance(decoder, dict) else []
         return {token_number(number): _with_text(token) for number, token in entries if isinstance(token, dict)}
 
+    def fitting_tokens(self, base_count: int, vocabulary_size: int | None) -> dict[int, dict[str, Any]]:
+        """Give the added tokens that the embeddings have a row for; a pad token past them is common, and never used.
+
+        Args:
+            base_count: Tokens of the vocabulary itself.
+            vocabulary_size: Rows of the embeddings; None takes every token.
+
+        Raises:
+            WeightsInvalid: The vocabulary itself is larger than the embeddings.
+        """
+        if vocabulary_size is None:
+            return self.added_tokens
+        if base_count > vocabulary_size:
+            raise WeightsInvalid(
+                f"The tokenizer has {base_count} tokens and the model's embeddings only {vocabulary_size} rows. "
+                "Is it another model's, or was model.resize_token_embeddings forgotten?",
+                file_name="tokenizer.json",
+            )
+        return {number: token for number, token in self.added_tokens.items() if number < vocabulary_size}
+
     def template_file(self, name: str) -> str | None:
         """Give the text of a chat template's own file, or None where there is none."""
         path = self.folder / name

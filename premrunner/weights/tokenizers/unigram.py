@@ -7,7 +7,7 @@ from typing import Any
 
 from gguf import GGUFValueType, Keys, TokenType
 
-from premrunner.weights.errors import UnsupportedTokenizer, WeightsInvalid
+from premrunner.weights.errors import UnsupportedTokenizer
 from premrunner.weights.metadata import Entry
 from premrunner.weights.tokenizers.files import MAX_TOKENS, TokenizerFiles
 from premrunner.weights.tokenizers.vocabulary import Token, Vocabulary, added_token, padding
@@ -32,16 +32,12 @@ def unigram_vocabulary(files: TokenizerFiles, vocabulary_size: int | None) -> Vo
     pieces = model.get("vocab")
     if not isinstance(pieces, list) or not 0 < len(pieces) <= MAX_TOKENS:
         raise UnsupportedTokenizer("tokenizer.json holds no pieces.", file_name="tokenizer.json")
-    count = max(len(pieces), max(files.added_tokens, default=-1) + 1)
-    if vocabulary_size is not None and count > vocabulary_size:
-        raise WeightsInvalid(
-            f"The tokenizer has {count} tokens and the model's embeddings only {vocabulary_size} rows.",
-            file_name="tokenizer.json",
-        )
+    added = files.fitting_tokens(len(pieces), vocabulary_size)
+    count = max(len(pieces), max(added, default=-1) + 1)
     tokens = [padding(number) for number in range(vocabulary_size or count)]
     for number, piece in enumerate(pieces):
         tokens[number] = _token(piece, is_unknown=number == model.get("unk_id"))
-    for number, attributes in files.added_tokens.items():
+    for number, attributes in added.items():
         if tokens[number].kind != TokenType.UNKNOWN:
             score = tokens[number].score if number < len(pieces) else 0.0
             tokens[number] = added_token(attributes["content"], attributes)

@@ -4,7 +4,7 @@ import { Conversation } from "./lib/conversation.js";
 import { isLoaded, watchEngine } from "./lib/engine.js";
 import { events } from "./lib/events.js";
 import { AnswerView, userMessage } from "./lib/message_view.js";
-import { post } from "./lib/request.js";
+import { RequestFailed, post } from "./lib/request.js";
 import { isAtEnd, scrollToEnd } from "./lib/scroll.js";
 import { watchSetup } from "./lib/setup.js";
 
@@ -56,6 +56,7 @@ async function follow(response, view) {
     if (event.text === undefined) continue;
     keepingEnd(() => announcer.say(view.grow(event)));
   }
+  if (!view.answer.numbers) throw new RequestFailed("The connection broke before the answer was complete.");
 }
 
 /** Show an answer at the end of the conversation. */
