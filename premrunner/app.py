@@ -63,7 +63,6 @@ from premrunner.web import (
     status,
     traces,
     tus,
-    ui,
     v1_chat,
     v1_completions,
     v1_embeddings,
@@ -71,6 +70,7 @@ from premrunner.web import (
     v1_models,
     v1_responses,
 )
+from premrunner.web.pages import site
 from premrunner.web.services import Services
 
 SESSION_DAYS = 30
@@ -177,7 +177,7 @@ def _register(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint)
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
-    ui.register_pages(app)
+    site.register_pages(app)
 
 
 def prepare_database(app: Flask) -> None:

@@ -3,7 +3,7 @@
 from premrunner.domain.chat import Answer
 from premrunner.records import ChatChunk, Usage
 from premrunner.storage.starter_state import StarterState, write_state
-from premrunner.web.ui_chat import rendered
+from premrunner.web.pages.chat import rendered
 
 from .conftest import csrf_token
 from .reading import Page

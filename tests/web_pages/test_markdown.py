@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from premrunner.web.markdown import LONGEST_COLOURED, LONGEST_RENDERED, GrowingMarkdown, highlight, render
+from premrunner.web.pages.markdown import LONGEST_COLOURED, LONGEST_RENDERED, GrowingMarkdown, highlight, render
 
 from .reading import Page
 

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, current_app, send_from_directory, url_for
 
 bp = Blueprint("assets", __name__)
 
-FOLDER = Path(__file__).parent / "static"
+FOLDER = Path(__file__).parent.parent / "static"
 YEAR_SECONDS = 365 * 24 * 3600
 
 

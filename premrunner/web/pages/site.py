@@ -9,13 +9,14 @@ from flask_wtf.csrf import CSRFError
 
 from premrunner.errors import TooManyAttempts, Unauthorized
 from premrunner.extensions import csrf
-from premrunner.web import auth, ui_assets, ui_chat, ui_models, ui_traces
+from premrunner.web import auth
 from premrunner.web.errors import face_of
+from premrunner.web.pages import assets, chat, models, traces
+from premrunner.web.pages.formats import FILTERS
 from premrunner.web.services import services
-from premrunner.web.ui_format import FILTERS
 
 bp = Blueprint("ui", __name__)
-for part in (ui_assets, ui_chat, ui_models, ui_traces):
+for part in (assets, chat, models, traces):
     bp.register_blueprint(part.bp)
 
 
@@ -28,7 +29,7 @@ def register_pages(app: Flask) -> None:
     @app.context_processor
     def shared() -> dict[str, Any]:
         return {
-            "asset": ui_assets.asset_url,
+            "asset": assets.asset_url,
             "is_logged_in": auth.has_session(),
             "engine_report": services().engine.report,
         }

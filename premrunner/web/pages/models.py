@@ -7,9 +7,9 @@ from typing import Any
 from flask import Blueprint, render_template, request
 
 from premrunner.domain.catalog import CatalogModel, tagged
-from premrunner.web.markdown import highlight
+from premrunner.web.pages.markdown import highlight
+from premrunner.web.pages.setup import known_models
 from premrunner.web.services import services
-from premrunner.web.ui_setup import known_models
 
 bp = Blueprint("models", __name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from premrunner.records import Trace
-from premrunner.web.markdown import render
+from premrunner.web.pages.markdown import render
 
 # Longer texts are folded: a page of one prompt's documents hides the answer.
 LONGEST_UNFOLDED = 4_000

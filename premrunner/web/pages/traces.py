@@ -5,11 +5,11 @@ from typing import Any
 import orjson
 from flask import Blueprint, render_template, request
 
+from premrunner.web.pages.conversation import turns_of
+from premrunner.web.pages.timing import phases_of
 from premrunner.web.parsing import page_number
 from premrunner.web.services import services
 from premrunner.web.traces import LAST_PAGE
-from premrunner.web.ui_conversation import turns_of
-from premrunner.web.ui_timing import phases_of
 
 bp = Blueprint("traces", __name__)
 
