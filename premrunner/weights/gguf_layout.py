@@ -1,8 +1,8 @@
 """A GGUF put together from the bytes of others without writing any: split parts joined, keys in another order.
 
-Ollama rewrites a GGUF at create unless ``general.quantization_version`` and ``general.file_type`` are its last two keys,
-its version is 3 and its alignment the default (``server/create.go``, 0.30 and later). Put in that order beforehand, it is
-kept as it is, which saves twice the model's size on the disk.
+Ollama rewrites a GGUF at create unless ``general.quantization_version`` and ``general.file_type`` are its last two
+keys, its version is 3 and its alignment the default (``server/create.go``, 0.30 and later). Put in that order
+beforehand, it is kept as it is, which saves twice the model's size on the disk.
 """
 
 import struct

