@@ -38,7 +38,10 @@ events {{ worker_connections 256; }}
 http {{
   access_log off; client_max_body_size 0; client_body_buffer_size 1m;
   client_body_temp_path {folder}/temp; keepalive_requests 100000;
-  server {{ listen 127.0.0.1:{port}; root {folder}/files; location / {{ dav_methods PUT DELETE; create_full_put_path on; }} }}
+  server {{
+    listen 127.0.0.1:{port}; root {folder}/files;
+    location / {{ dav_methods PUT DELETE; create_full_put_path on; }}
+  }}
 }}
 """
 
@@ -76,28 +79,34 @@ class Server:
 
     @property
     def workers(self) -> list[int]:
+        """Return the processes that do the work."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(child) for child in children] or [self.process.pid]
 
     def cpu_seconds(self) -> float:
+        """Return the CPU time they have used."""
         fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.workers]
         return sum(int(values[11]) + int(values[12]) for values in fields) / TICKS
 
     def rss_bytes(self, name: str = "VmRSS") -> int:
+        """Return the first one's memory."""
         lines = Path(f"/proc/{self.workers[0]}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
     def reset_peak(self) -> None:
+        """Let its peak of memory begin anew."""
         Path(f"/proc/{self.workers[0]}/clear_refs").write_text("5")
 
 
 def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
+    """Return when somebody listens."""
     for _ in range(300):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -109,6 +118,7 @@ def wait_for(port: int) -> None:
 
 @contextmanager
 def premrunner(folder: Path, name: str = "PremRunner", **environment: str) -> Iterator[Server]:
+    """Run the site on a fresh data folder."""
     data, port = folder / name.replace(" ", "-"), free_port()
     names = {
         "DATA_PATH": str(data),
@@ -134,6 +144,7 @@ def premrunner(folder: Path, name: str = "PremRunner", **environment: str) -> It
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[Server | None]:
+    """Run nginx with WebDAV; yields None where it is not installed."""
     if shutil.which("nginx") is None:
         yield None
         return
@@ -173,6 +184,7 @@ class Sender:
         after: bytes = b"",
         content_type: str = "application/octet-stream",
     ) -> int:
+        """Send a request, part of a file as its body, and return the status of the answer."""
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n"
             f"Content-Type: {content_type}\r\nContent-Length: {len(before) + length + len(after)}\r\n\r\n"
@@ -197,11 +209,13 @@ class Sender:
         return status
 
     def close(self) -> None:
+        """Close the connection."""
         self._answers.close()
         self._socket.close()
 
 
 def call(server: Server, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """Ask for JSON."""
     answer = requests.request(
         method,
         f"http://127.0.0.1:{server.port}{path}",
@@ -214,6 +228,7 @@ def call(server: Server, method: str, path: str, body: Any = None) -> dict[str, 
 
 
 def start(server: Server, size: int, chunk: int = CHUNK_BYTES) -> str:
+    """Begin an upload and return its id."""
     body = {"fileName": "bench.gguf", "fileSize": size, "modelName": "bench", "chunkSize": chunk}
     return str(call(server, "POST", "/v1/chunked-upload/start", body)["modelId"])
 
@@ -254,6 +269,7 @@ def send_raw(server: Server, source: int, size: int, pace: float = 0.0, connecti
 
 
 def send_forms(server: Server, source: int, size: int, file_first: bool) -> Callable[[], None]:
+    """Send all chunks in the original's form and return what cleans up."""
     sender, upload = Sender(server), start(server, size)
     total = -(-size // CHUNK_BYTES)
     for index, offset in enumerate(range(0, size, CHUNK_BYTES)):
@@ -289,6 +305,7 @@ class Figures:
     cpu_seconds: list[float] = field(default_factory=list)
 
     def add(self, server: Server, run: Callable[[], Callable[[], None]]) -> None:
+        """Run once and take the figures."""
         cpu, begun = server.cpu_seconds(), time.monotonic()
         clean = run()
         self.seconds.append(time.monotonic() - begun)
@@ -298,6 +315,7 @@ class Figures:
 
 
 def source_file(folder: Path, size: int) -> Path:
+    """Make a file that does not compress."""
     path = folder / "source"
     block = os.urandom(MIB)
     with path.open("wb") as file:
@@ -307,6 +325,7 @@ def source_file(folder: Path, size: int) -> Path:
 
 
 def bodies(folder: Path, size: int, repeats: int, title: str) -> None:
+    """Compare the ways of a body to the disk."""
     source = os.open(source_file(folder, size), os.O_RDONLY)
     with (
         nginx(folder) as peer,
@@ -339,13 +358,15 @@ def bodies(folder: Path, size: int, repeats: int, title: str) -> None:
         if peer_figures:
             ratios = [theirs / mine for theirs, mine in zip(peer_figures.seconds, values.seconds, strict=True)]
             peer_cpu = statistics.median(peer_figures.cpu_seconds)
-            line += f"| {statistics.median(ratios):.2f} | {cpu / size * 1e9:.2f} | {cpu / peer_cpu:.2f} | {cpu / (peer_cpu + hashing):.2f} |"
+            line += f"| {statistics.median(ratios):.2f} | {cpu / size * 1e9:.2f} "
+            line += f"| {cpu / peer_cpu:.2f} | {cpu / (peer_cpu + hashing):.2f} |"
         else:
             line += f"| - | {cpu / size * 1e9:.2f} | - | - |"
         print(line, flush=True)
 
 
 def sha256_cpu_seconds(path: Path) -> float:
+    """Return the CPU time that hashing the file takes."""
     digest, begun = hashlib.sha256(), time.process_time()
     with path.open("rb") as file:
         while data := file.read(MIB):
@@ -354,6 +375,7 @@ def sha256_cpu_seconds(path: Path) -> float:
 
 
 def to_disk(folder: Path, size: int, repeats: int) -> None:
+    """Compare an upload with a copy, both until all is on disk."""
     path = source_file(folder, size)
     source = os.open(path, os.O_RDONLY)
     found: dict[str, list[float]] = {
@@ -383,7 +405,8 @@ def to_disk(folder: Path, size: int, repeats: int) -> None:
     os.close(source)
     path.unlink()
     print(
-        f"\n### {size // MIB} MiB to disk including sync, {repeats} repeats\n\n| | seconds median (min-max) | x cp |\n|---|---|---|"
+        f"\n### {size // MIB} MiB to disk including sync, {repeats} repeats\n\n"
+        "| | seconds median (min-max) | x cp |\n|---|---|---|"
     )
     for name, values in found.items():
         if values:
@@ -395,10 +418,12 @@ def to_disk(folder: Path, size: int, repeats: int) -> None:
 
 
 def p99(values: list[float]) -> float:
+    """Return the 99th percentile in milliseconds."""
     return sorted(values)[int(len(values) * 0.99)] * 1000
 
 
 def get_latencies(server: Server, seconds: float) -> list[float]:
+    """Return how long trivial requests took."""
     connection = Sender(server)
     found, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
@@ -456,6 +481,7 @@ def uploading(server: Server, source: int, size: int) -> Iterator[list[float]]:
 
 
 def latencies(folder: Path, size: int, repeats: int) -> None:
+    """Measure what others notice of an upload."""
     source = os.open(source_file(folder, size), os.O_RDONLY)
     found: dict[str, list[float]] = {name: [] for name in ("GET idle", "GET upload", "SSE idle", "SSE upload")}
     with premrunner(folder) as ours:
@@ -476,6 +502,7 @@ def latencies(folder: Path, size: int, repeats: int) -> None:
 
 
 def memory(folder: Path, size: int) -> None:
+    """Measure the memory that one large PUT takes."""
     source = os.open(source_file(folder, 64 * MIB), os.O_RDONLY)
     with premrunner(folder) as ours:
         send_raw(ours, source, 64 * MIB)()
@@ -507,6 +534,7 @@ def memory(folder: Path, size: int) -> None:
 
 
 def completion(folder: Path, size: int, repeats: int) -> None:
+    """Measure how long the end of an upload takes."""
     source = os.open(source_file(folder, size), os.O_RDONLY)
     found: dict[str, list[float]] = {"paced at 250 MB/s": [], "at full speed": []}
     with premrunner(folder) as ours:
@@ -528,6 +556,7 @@ def completion(folder: Path, size: int, repeats: int) -> None:
 
 
 def main() -> None:
+    """Run the benches that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats, smaller files")
     parser.add_argument("--folder", default="/dev/shm", help="where the body paths are compared; memory by default")

@@ -152,6 +152,7 @@ class UploadClient:
         self._show = show
         self._patience_seconds = patience_seconds
         self._has_failed = threading.Event()
+        self.model_id = ""
 
     def upload(self, target: Path, name: str | None = None) -> str:
         """Send a file or a folder, have it imported, and return what the server says of it.
@@ -168,11 +169,31 @@ class UploadClient:
             wish["files"] = [{"path": file.name, "size": file.size_bytes} for file in files]
         # A size that is named makes the server find the unfinished upload of before.
         upload = self._ask("POST", "/v1/chunked-upload/start", wish | {"chunkSize": CHUNK_BYTES})
+        self.model_id = str(upload["modelId"])
         if not upload["alreadyHere"]:
             self._send(files, upload)
         done = self._ask("POST", "/v1/chunked-upload/complete", {"modelId": upload["modelId"], "sha256": sha256})
         body = {"modelId": upload["modelId"], "modelName": wish["modelName"], "filePath": done["path"]}
         return str(self._ask("POST", "/v1/models/import", body)["message"])
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the model is that the last upload became.
+
+        Raises:
+            UploadFailed: The server cannot be reached.
+        """
+        return self._ask("GET", f"/v1/models/{self.model_id}/status", None)
+
+    def models(self) -> Sequence[dict[str, Any]]:
+        """Return the models, ours and the engine's.
+
+        Raises:
+            UploadFailed: The server cannot be reached.
+        """
+        answer = self._ask("GET", "/v1/models", None)
+        ours = {model["alias"]: model for model in answer["models"]}
+        others = [model for model in answer["data"] if model["id"] not in ours]
+        return [*ours.values(), *({"alias": model["id"], "name": model["root"], "active": True} for model in others)]
 
     def _hash(self, files: Sequence[LocalFile]) -> str:
         meter = Meter("Reading", sum(file.size_bytes for file in files), self._show)

@@ -10,6 +10,7 @@ from itertools import groupby
 from premrunner.domain.upload_names import check_model_name
 from premrunner.domain.uploads import Uploads
 from premrunner.errors import DigestMismatch, Forbidden, InvalidRequest, Overloaded, UploadIncomplete, UploadNotFound
+from premrunner.events import ImportOptions
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import UploadRecord
 from premrunner.storage.upload_files import UploadFiles, layout_of
@@ -26,10 +27,9 @@ LOOK_EVERY_SECONDS = 0.005
 NAMED_MOST = 20
 
 HANDLE_PREFIX = "upload:"
-NO_IMPORTS = "The upload is complete and kept, but this version cannot make a model of it yet."
 
 # Takes over an upload that is to become a model, and returns the sentence that its owner reads.
-ImportQueue = Callable[[UploadRecord], str]
+ImportQueue = Callable[[UploadRecord, ImportOptions | None], str]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Completion:
 
     def _complete(self, upload: UploadRecord, wish: CompletionWish) -> UploadRecord:
         slots = self._threads.run(self._files.slots, upload)
-        _require_all(upload, slots)
+        self._threads.run(_require_all, upload, slots)
         digests = self._wait_for_digests(upload, slots)
         sha256 = whole_digest([file.path for file in upload.files], digests)
         _require_digest(wish.sha256 or upload.expected_sha256, sha256)
@@ -149,13 +149,14 @@ class Handover:
         self._completion = completion
         self.queue = queue
 
-    def begin(self, upload_id: str, name: str, handle: str) -> str:
+    def begin(self, upload_id: str, name: str, handle: str, options: ImportOptions | None = None) -> str:
         """Have an upload made a model, and return the sentence that its owner reads.
 
         Args:
             upload_id: Which.
             name: What the model shall be called.
             handle: What `handle_of` gave for this upload, and nothing else.
+            options: What its owner wants of the model.
 
         Raises:
             UploadNotFound: There is no such upload.
@@ -164,7 +165,8 @@ class Handover:
         """
         if not hmac.compare_digest(handle.encode(), f"{HANDLE_PREFIX}{upload_id}".encode()):
             raise Forbidden("'filePath' must be the 'path' that completing this upload gave.")
-        return self.queue(replace(self._completion.complete(upload_id, CompletionWish()), name=check_model_name(name)))
+        upload = self._completion.complete(upload_id, CompletionWish())
+        return self.queue(replace(upload, name=check_model_name(name)), options)
 
     def report(self, upload_id: str) -> ImportReport | None:
         """Return how far an upload is; None when there is none of that id."""
@@ -174,12 +176,7 @@ class Handover:
             return None
         if upload.state == "open":
             return ImportReport(upload.name, "uploading", "Not all bytes are here yet.")
-        return ImportReport(upload.name, "failed", NO_IMPORTS)
-
-
-def no_imports(upload: UploadRecord) -> str:
-    """Stand in for the import of uploads, which this version does not have."""
-    return NO_IMPORTS
+        return ImportReport(upload.name, "uploaded", "All bytes are here. Import it to make a model of it.")
 
 
 def handle_of(upload: UploadRecord) -> str:

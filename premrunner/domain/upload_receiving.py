@@ -1,12 +1,11 @@
 """Bytes arriving: a chunk, a form with a chunk, a whole file, or what tus adds at the end."""
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Protocol
 
+from premrunner.domain.upload_body import Body, ChunkAddress, FormChunk, FormFile, SpoolBody
 from premrunner.domain.upload_names import check_model_name, check_path
 from premrunner.domain.uploads import CHUNKS_MOST, PROPOSED_CHUNK_BYTES, Uploads
 from premrunner.errors import InvalidRequest, PremRunnerError, UploadConflict
@@ -19,77 +18,6 @@ from premrunner.storage.upload_spool import Spool
 from premrunner.storage.upload_store import UploadStore
 
 logger = logging.getLogger(__name__)
-
-# An index of more digits is nobody's.
-LARGEST_INDEX = 10**9
-Sink = Callable[[memoryview], None]
-
-
-class Body(Protocol):
-    """Bytes that a client sends."""
-
-    @property
-    def length_bytes(self) -> int | None:
-        """How many there will be; None when only their end tells."""
-
-    def pour(self, sink: Sink, threads: NativeThreads) -> None:
-        """Give all of them to a sink, which is called on native threads.
-
-        Raises:
-            Cancelled: They ended early.
-            UploadStalled: They stopped coming.
-        """
-
-
-@dataclass(frozen=True)
-class ChunkAddress:
-    """Which chunk the original's form carries.
-
-    Attributes:
-        total_chunks: How many there will be, as the client says; None when it does not.
-    """
-
-    upload_id: str
-    index: int
-    total_chunks: int | None = None
-
-
-class FormChunk(Body, Protocol):
-    """A chunk in a form, whose other fields may stand before it or behind."""
-
-    def address(self) -> ChunkAddress | None:
-        """Return what the fields that have come so far say; None while one is missing.
-
-        Raises:
-            InvalidRequest: A field makes no sense.
-        """
-
-
-class FormFile(Body, Protocol):
-    """A whole file in a form.
-
-    Attributes:
-        file_name: As the client gave it.
-        most_bytes: It has fewer bytes than this; None when the client does not say.
-    """
-
-    file_name: str
-    most_bytes: int | None
-
-    def model_name(self) -> str:
-        """Return what the fields that have come so far call the model; empty while none does."""
-
-
-class SpoolBody:
-    """Bytes that have come already and wait in a spool."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self.length_bytes: int | None = spool.size_bytes
-
-    def pour(self, sink: Sink, threads: NativeThreads) -> None:
-        """Give all of them to a sink."""
-        threads.run(self._spool.copy_to, sink)
 
 
 class Receiving:
@@ -131,6 +59,7 @@ class Receiving:
         if upload.is_tus:
             raise UploadConflict("This upload was started by tus; send it as it was begun.")
         if upload.chunk_bytes is None:
+            _place(replace(upload, chunk_bytes=PROPOSED_CHUNK_BYTES), address, body.length_bytes)
             upload = self._store.settle_chunk_bytes(upload.id, PROPOSED_CHUNK_BYTES)
         place = _place(upload, address, body.length_bytes)
         self._write(upload, place, body, digest)
@@ -145,7 +74,7 @@ class Receiving:
         address = form.address()
         if address and address.total_chunks and self._open_upload(address.upload_id).chunk_bytes:
             return replace(address, total_chunks=self.chunk(address, form))
-        spool = self._threads.run(self._files.open_spool)
+        spool = self._threads.run(self._files.open_spool, self._uploads.most_bytes)
         try:
             form.pour(spool.write, self._threads)
             address = form.address()
@@ -198,7 +127,7 @@ class Receiving:
         announced = [UploadFile(path, form.most_bytes or 1)]
         self._uploads.check(announced)
         self._uploads.require_space(announced)
-        spool = self._threads.run(self._files.open_spool, hashes=True)
+        spool = self._threads.run(self._files.open_spool, self._uploads.most_bytes, hashes=True)
         try:
             form.pour(spool.write, self._threads)
             if not form.model_name():

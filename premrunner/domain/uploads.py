@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from premrunner.domain.upload_names import check_files
 from premrunner.domain.upload_space import gigabytes, require_space, space_need
-from premrunner.errors import InvalidRequest, UploadTooLarge
+from premrunner.errors import InvalidRequest, UploadNotFound, UploadTooLarge
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import UploadFile, UploadRecord, new_id
 from premrunner.storage.upload_files import UploadFiles, layout_of
@@ -209,7 +210,8 @@ class Uploads:
         uploads, freed, now = self._store.all(), 0, time.time()
         for upload in uploads:
             if upload.state == "open" and self._threads.run(self._expires_at, upload).timestamp() < now:
-                freed += self.give_up(upload.id)
+                with suppress(UploadNotFound):  # Another process cleans as well.
+                    freed += self.give_up(upload.id)
         known = {upload.id for upload in uploads}
         freed += self._threads.run(self._clean_orphans, known, now)
         if freed:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from premrunner.errors import UploadConflict
+from premrunner.errors import StorageFailed, UploadConflict, UploadNotFound
 from premrunner.records import Digest, UploadRecord, is_id
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE, PRIVATE_FOLDER, DataPaths
@@ -53,22 +53,29 @@ class UploadFiles:
         Raises:
             DiskFull: The file does not fit.
             UploadConflict: The upload is being completed.
+            UploadNotFound: The upload was given up meanwhile.
         """
         folder = self._paths.upload(upload.id)
-        with disk_errors():
-            folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            data = _open_allocated(self._file(upload.id, place.file_index), upload.files[place.file_index].size_bytes)
         try:
-            ledger = Ledger(folder / LEDGER, folder)
-        except BaseException:
-            os.close(data)
-            raise
-        return ChunkWriter(data, ledger, place, digest, grows=grows)
+            with disk_errors():
+                folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+                size = upload.files[place.file_index].size_bytes
+                data = _open_allocated(self._file(upload.id, place.file_index), size)
+            try:
+                ledger = Ledger(folder / LEDGER, folder)
+            except BaseException:
+                os.close(data)
+                raise
+            return ChunkWriter(data, ledger, place, digest, grows=grows)
+        except StorageFailed as failure:
+            if folder.exists():
+                raise
+            raise UploadNotFound from failure
 
-    def open_spool(self, *, hashes: bool = False) -> Spool:
-        """Return a file for bytes whose place is not known yet; close it."""
+    def open_spool(self, most_bytes: int, *, hashes: bool = False) -> Spool:
+        """Return a file for at most so many bytes whose place is not known yet; close it."""
         with disk_errors():
-            return Spool(self._paths.incoming_uploads, hashes=hashes)
+            return Spool(self._paths.incoming_uploads, most_bytes, hashes=hashes)
 
     def adopt(self, upload_id: str, spool: Spool) -> None:
         """Make a spool the only file of an upload."""

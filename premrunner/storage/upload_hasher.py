@@ -29,7 +29,7 @@ READ_BYTES = 1024 * 1024
 IDLE_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.02
 # Bytes that arrive come first: on a busy machine the hash waits until there is a core for it, or somebody waits for it.
-NICENESS = 5
+NICENESS = 10
 # Uploads whose half-done hash is remembered.
 REMEMBERED_MOST = 64
 

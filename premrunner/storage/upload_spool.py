@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from premrunner.errors import UploadTooLarge
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
 
-COPY_BYTES = 1024 * 1024
+COPY_BYTES = 256 * 1024
 
 
 class Spool:
@@ -18,13 +19,15 @@ class Spool:
 
     Args:
         folder: Where it lies meanwhile.
+        most_bytes: How many bytes it takes.
         hashes: Whether to take the sha256 of what comes.
     """
 
-    def __init__(self, folder: Path, *, hashes: bool) -> None:
+    def __init__(self, folder: Path, most_bytes: int, *, hashes: bool) -> None:
         self._path = folder / secrets.token_hex(12)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
         self._hash = hashlib.sha256() if hashes else None
+        self._most_bytes = most_bytes
         self._flushed = 0
         self.size_bytes = 0
 
@@ -37,8 +40,11 @@ class Spool:
         """Take more bytes.
 
         Raises:
+            UploadTooLarge: They are more than it takes.
             DiskFull: There is no space.
         """
+        if self.size_bytes + len(data) > self._most_bytes:
+            raise UploadTooLarge(f"The file has more than {self._most_bytes} bytes (MAX_UPLOAD_BYTES).")
         with disk_errors():
             write_all(self._file, data, self.size_bytes)
             self.size_bytes += len(data)

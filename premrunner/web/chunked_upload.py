@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from premrunner.domain.upload_body import ChunkAddress
 from premrunner.domain.upload_completion import handle_of, index_ranges
-from premrunner.domain.upload_receiving import ChunkAddress
 from premrunner.domain.uploads import PROPOSED_CHUNK_BYTES, UploadStatus
 from premrunner.web import upload_parsing
 from premrunner.web.parsing import json_object, text

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.upload_completion import handle_of
 from premrunner.errors import InvalidRequest
+from premrunner.web.model_management import import_options
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
 from premrunner.web.upload_parsing import file_form
@@ -28,4 +29,5 @@ def import_model() -> Response:
     upload_id, name, handle = (str(fields.get(field) or "") for field in FIELDS)
     if not (upload_id and name and handle):
         raise InvalidRequest("Missing required fields")
-    return jsonify(id=upload_id, message=services().handover.begin(upload_id, name, handle))
+    options = import_options(fields) if request.is_json else None
+    return jsonify(id=upload_id, message=services().handover.begin(upload_id, name, handle, options))

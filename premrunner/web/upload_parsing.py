@@ -10,9 +10,9 @@ from typing import Any
 
 from flask import Request
 
+from premrunner.domain.upload_body import LARGEST_INDEX, ChunkAddress
 from premrunner.domain.upload_completion import CompletionWish
 from premrunner.domain.upload_names import check_model_name, check_path
-from premrunner.domain.upload_receiving import LARGEST_INDEX, ChunkAddress
 from premrunner.domain.uploads import PROPOSED_CHUNK_BYTES, UploadWish
 from premrunner.errors import InvalidRequest
 from premrunner.records import Digest, UploadFile

@@ -1,6 +1,7 @@
 """A real web server for uploads: gunicorn with its gevent worker, and no engine."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,11 +11,24 @@ from pathlib import Path
 
 import pytest
 import requests
+from flask import Flask
 
-from tests.uploads.sending import Site
+from premrunner.app import create_app, prepare_database
+from premrunner.config import load_settings
 from tests.conftest import TOKEN, find_free_port
+from tests.uploads.sending import Site
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The application, one for all tests of a module: most of them only ask and are refused."""
+    environment = {"DATA_PATH": str(tmp_path_factory.mktemp("uploads") / "data"), "AUTH_TOKEN": TOKEN}
+    app = create_app(load_settings(environment, dotenv=None))
+    prepare_database(app)
+    yield app
+    app.extensions["premrunner"].tracing.close()
 
 
 @contextmanager
@@ -34,21 +48,26 @@ def running_site(data_path: Path, *prefix: str, **environment: str) -> Iterator[
     data_path.parent.mkdir(exist_ok=True)
     log = (data_path.parent / "site.log").open("ab")
     process = subprocess.Popen(
-        [*serve, "tests.uploads.impatient_site:create()"], env=environment, cwd=ROOT, stdout=log, stderr=log
+        [*serve, "tests.uploads.impatient_site:create()"],
+        env=environment,
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
     )
     log.close()
     site = Site(f"http://127.0.0.1:{port}", TOKEN, data_path, process)
     try:
         for _ in range(300):
             try:
-                requests.get(f"{site.url}/health", timeout=5)
+                requests.get(f"{site.url}/health", timeout=60)
                 break
             except requests.ConnectionError:
                 assert process.poll() is None, Path(log.name).read_text()
                 time.sleep(0.05)
         yield site
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGKILL)  # A polite end waits for idle connections.
         process.wait(20)
 
 

@@ -21,7 +21,7 @@ def form_body(fields: dict[str, object], file_field: str, data: bytes, *, file_a
         b'Content-Disposition: form-data; name="%s"\r\n\r\n%s' % (key.encode(), str(value).encode())
         for key, value in fields.items()
     ]
-    file = f'Content-Disposition: form-data; name="{file_field}"; filename="{name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    file = f'Content-Disposition: form-data; name="{file_field}"; filename="{name}"\r\nContent-Type: a/b\r\n\r\n'
     parts.insert(file_at, file.encode() + data)
     return b"".join(b"--edge\r\n" + part + b"\r\n" for part in parts) + b"--edge--\r\n"
 

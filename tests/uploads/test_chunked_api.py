@@ -4,11 +4,14 @@ import base64
 import hashlib
 import io
 import os
+import re
 import time
+from datetime import timedelta
 
 import pytest
 
 from premrunner.config import load_settings
+from premrunner.domain.uploads import UploadLimits
 from tests.uploads.sending import noise
 
 CHUNK = 65_536
@@ -18,6 +21,12 @@ START = "/v1/chunked-upload/start"
 @pytest.fixture
 def services(app):
     return app.extensions["premrunner"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_uploaded(services):
+    for status in services.uploads.all():
+        services.uploads.give_up(status.upload.id)
 
 
 def start(api, size: int, **fields) -> str:
@@ -256,8 +265,9 @@ def test_a_form_without_its_fields_is_refused_in_the_originals_words(api):
     "fields",
     [
         {"fileName": "a\nb.gguf"}, {"fileName": "../a.gguf"}, {"fileName": "x" * 300 + ".gguf"}, {"fileName": ""},
-        {"fileName": "a.exe"}, {"fileName": 7}, {"fileSize": -1}, {"fileSize": "NaN"}, {"fileSize": 1.5}, {"fileSize": 0},
-        {"fileSize": None}, {"fileSize": 2**60}, {"fileSize": True}, {"modelName": "a\0b"}, {"modelName": "n" * 300},
+        {"fileName": "a.exe"}, {"fileName": 7}, {"fileSize": -1}, {"fileSize": "NaN"}, {"fileSize": 1.5},
+        {"fileSize": 0}, {"fileSize": None}, {"fileSize": 2**60}, {"fileSize": True}, {"modelName": "a\0b"},
+        {"modelName": "n" * 300},
         {"modelName": {}}, {"chunkSize": 0}, {"chunkSize": 10}, {"chunkSize": "big"}, {"sha256": "short"},
         {"sha256": 5}, {"files": []}, {"files": [{}]}, {"files": "x"}, {"files": [{"path": "/a.gguf", "size": 1}]},
         {"fileSize": 90 * 10**9, "chunkSize": 65_536},
@@ -429,9 +439,24 @@ def test_a_model_in_one_request_that_is_none_is_refused_and_leaves_nothing(api, 
     assert services.uploads.all() == []
 
 
-def test_a_queue_of_imports_is_given_the_upload_and_its_words_are_answered(api, services):
+def test_a_wrong_raw_chunk_does_not_settle_the_size_of_chunks(api):
+    upload = start(api, 250_000)
+    assert put(api, upload, 0, noise(10)).status_code == 400
+    for index, length in enumerate((100_000, 100_000, 50_000)):
+        assert post_form(api, upload, index, 3, noise(length)).status_code == 200
+
+
+def test_a_form_larger_than_any_upload_may_be_is_refused_while_it_comes(api, services, monkeypatch):
+    monkeypatch.setattr(services.uploads, "_limits", UploadLimits(100_000, timedelta(hours=1)))
+    assert post_form(api, start(api, 100_000), 0, 1, noise(500_000)).status_code == 413
+    assert list(services.uploads._files._paths.incoming_uploads.iterdir()) == []
+
+
+def test_a_queue_of_imports_is_given_the_upload_and_its_words_are_answered(api, services, monkeypatch):
     taken = []
-    services.handover.queue = lambda upload: taken.append(upload) or "Model import started"
+    monkeypatch.setattr(
+        services.handover, "queue", lambda upload, *options: taken.append(upload) or "Model import started"
+    )
     answer = api.post("/v1/models/upload", data={"file": (io.BytesIO(b"x" * 10), "m.gguf"), "name": "Name"})
     assert answer.json["message"] == "Model import started"
     assert [(upload.id, upload.name) for upload in taken] == [(answer.json["id"], "Name")]
@@ -444,6 +469,15 @@ def test_uploads_need_the_token(client):
         ("patch", f"/v1/tus/{'0' * 24}"),
     ):
         assert getattr(client, method)(path).status_code == 401
+
+
+def test_a_browsers_session_sends_forms_with_its_header_and_not_without(client, token):
+    client.get(f"/login?token={token}")
+    csrf = re.search(r'name="csrf-token" content="([^"]+)"', client.get("/").text)[1]
+    fields = {"file": (io.BytesIO(b"x" * 100_000), "m.gguf"), "name": "m"}
+    assert client.post("/v1/models/upload", data=fields, headers={"X-CSRFToken": "forged"}).status_code == 403
+    fields = {"file": (io.BytesIO(b"x" * 100_000), "m.gguf"), "name": "m"}
+    assert client.post("/v1/models/upload", data=fields, headers={"X-CSRFToken": csrf}).status_code == 200
 
 
 def test_the_settings_have_the_limits_of_the_documents():

@@ -13,8 +13,8 @@ def test_plain_names_are_taken_as_they_are(path):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/etc/passwd", "../x.gguf", "a/../b.gguf", "a//b.gguf", "./a", "a/", "a\\b.gguf", "a\nb.gguf", "a\0b", "a\x1b[2J",
-     "\ud800.gguf", "x" * 300, "ä" * 130, "a/" * 600 + "b"],
+    ["", "/etc/passwd", "../x.gguf", "a/../b.gguf", "a//b.gguf", "./a", "a/", "a\\b.gguf", "a\nb.gguf", "a\0b",
+     "a\x1b[2J", "\ud800.gguf", "x" * 300, "ä" * 130, "a/" * 600 + "b"],
 )  # fmt: skip
 def test_impossible_names_are_refused(path):
     with pytest.raises(InvalidRequest):

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import os
 import threading
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ def test_chunks_cover_every_byte_of_every_file_once(sizes, chunk_bytes):
 def test_ranges_name_exactly_their_indexes(indexes):
     ranges = index_ranges(sorted(indexes))
     assert [index for first, last in ranges for index in range(first, last + 1)] == sorted(indexes)
-    assert all(after[0] > before[1] + 1 for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(after[0] > before[1] + 1 for before, after in pairwise(ranges))
 
 
 @pytest.mark.parametrize("upload_id", ["../../etc", "", "incoming", "A" * 24, "0" * 23, "0" * 25, "0" * 23 + "/"])
