@@ -103,7 +103,7 @@ def _entries(file: BinaryIO, directory: _Directory) -> Iterator[Member]:
     file.seek(directory.offset_bytes)
     data, at = memoryview(file.read(directory.size_bytes)), 0
     for _ in range(directory.count):
-        if len(data) - at < _ENTRY.size or data[at : at + 4] != b"PK\1\2":
+        if len(data) - at < _ENTRY.size or bytes(data[at : at + 4]) != b"PK\1\2":
             raise _damaged("its directory ends too early")
         fields = _ENTRY.unpack_from(data, at)
         name_at = at + _ENTRY.size
@@ -131,7 +131,9 @@ def _entry(fields: tuple[int, ...], raw_name: bytes, extra: memoryview) -> Membe
         _check_kind(name, external >> 16)
     if method not in (_STORED, _DEFLATED):
         kind = _METHODS.get(method, f"method {method}")
-        raise ArchiveRefused(f"The ZIP's member {name[:100]!r} is packed with {kind}. Pack it with Deflate, or store it.")
+        raise ArchiveRefused(
+            f"The ZIP's member {name[:100]!r} is packed with {kind}. Pack it with Deflate, or store it."
+        )
     size, packed, offset = _wide(extra, size, packed, offset)
     if method == _STORED and size != packed:
         raise _damaged(f"{name[:100]!r} is stored, and its two sizes differ")
@@ -183,6 +185,8 @@ def _placed(file: BinaryIO, member: Member) -> Member:
 
 def _check_apart(listed: Sequence[Member], placed: Sequence[Member], limit: int) -> None:
     """Check that no byte serves two members: overlaps make a small ZIP a huge one."""
+    if not placed:
+        return
     ends = [member.offset_bytes + member.packed_bytes for member in placed]
     begins = [member.offset_bytes for member in listed[1:]]
     for member, end, following in zip(placed, ends, [*begins, limit], strict=True):

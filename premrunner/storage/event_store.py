@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from premrunner.events import ImportEvent
 from premrunner.storage.database import Database
@@ -57,7 +57,7 @@ class EventStore:
         with self._database.session() as session:
             session.execute(delete(ImportEventRow).where(ImportEventRow.import_id == import_id))
 
-    def _read(self, wanted: Select[tuple[ImportEventRow]]) -> list[ImportEvent]:
+    def _read(self, wanted: Any) -> list[ImportEvent]:
         with self._database.session() as session:
             return [_event(row) for row in session.scalars(wanted).all()]
 

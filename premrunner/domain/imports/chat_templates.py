@@ -50,7 +50,7 @@ KNOWN = (
     KnownTemplate(
         "gemma",
         ("<start_of_turn>", "<end_of_turn>"),
-        "{{- range .Messages }}<start_of_turn>{{ if eq .Role \"assistant\" }}model{{ else }}user{{ end }}\n"
+        '{{- range .Messages }}<start_of_turn>{{ if eq .Role "assistant" }}model{{ else }}user{{ end }}\n'
         "{{ .Content }}<end_of_turn>\n{{ end }}<start_of_turn>model\n",
         ("<end_of_turn>", "<start_of_turn>"),
     ),

@@ -13,8 +13,9 @@ from premrunner.weights.errors import BaseNotFound
 def find_base(run: ImportRun) -> dict[str, Any]:
     """Return where an adapter's base is; nothing for what is no adapter.
 
-    Looked at, in order: the upload itself, the folder ``bases`` in the data folder, the hub's cache of this account, and
-    models that were imported here, by the id or name that their owner chose or by the last part of the adapter's word.
+    Looked at, in order: the upload itself, the folder ``bases`` in the data folder, the hub's cache of this account,
+    and models that were imported here, by the id or name that their owner chose or by the last part of the adapter's
+    word.
 
     Raises:
         BaseNotFound: It is nowhere.

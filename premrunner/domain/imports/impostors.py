@@ -8,7 +8,7 @@ from premrunner.domain.imports.material import SourceFile
 
 _EXPORT = (
     "Export it as safetensors where it was trained: "
-    "model.save_pretrained(folder, safe_serialization=True), tokenizer.save_pretrained(folder). Then upload that folder."
+    "model.save_pretrained(folder, safe_serialization=True), tokenizer.save_pretrained(folder). Then upload the folder."
 )
 _PICKLE_NAME = re.compile(r"\.(bin|pt|pth|pkl|pickle|ckpt)$", re.IGNORECASE)
 _WEIGHTS_NAME = re.compile(r"\.(safetensors|gguf)$", re.IGNORECASE)

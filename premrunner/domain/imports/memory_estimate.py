@@ -32,7 +32,9 @@ class MemoryEstimate:
 
 def memory_warning(estimate: MemoryEstimate) -> str:
     """Return a sentence if a model may not fit into this machine's memory; empty if it does."""
-    need = f"It needs about {gigabytes(estimate.total_bytes)} of memory with {estimate.context_length} tokens of context"
+    need = (
+        f"It needs about {gigabytes(estimate.total_bytes)} of memory with {estimate.context_length} tokens of context"
+    )
     if estimate.total_bytes > machine_memory_bytes():
         return f"{need}; this machine has {gigabytes(machine_memory_bytes())}. A smaller quantization would fit."
     if estimate.total_bytes > (free := free_memory_bytes()):

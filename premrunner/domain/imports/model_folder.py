@@ -125,5 +125,3 @@ def _template(folder: Path) -> str:
         if entry.key == _TEMPLATE_KEY:
             return str(entry.value)[:LONGEST_TEMPLATE]
     return ""
-
-

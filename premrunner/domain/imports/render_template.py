@@ -27,7 +27,7 @@ def main() -> None:
     environment.globals["strftime_now"] = lambda form: form
     try:
         template = environment.from_string(sys.stdin.read())
-        text = template.render(messages=_CONVERSATION, add_generation_prompt=True, bos_token="", eos_token="")  # noqa: S106
+        text = template.render(messages=_CONVERSATION, add_generation_prompt=True, bos_token="", eos_token="")
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         text = f"(The template cannot be rendered: {error})"
     sys.stdout.write(json.dumps(text))

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from premrunner.archives.errors import ArchiveRefused
 from premrunner.archives.member import Member
@@ -85,9 +85,7 @@ def _mapped(member: Member, archive: Path, pieces: Iterator[bytes]) -> SourceFil
     digest = hashlib.sha256()
     for piece in pieces:
         digest.update(piece)
-    return SourceFile(
-        member.name, archive, member.offset_bytes, member.size_bytes, digest.hexdigest(), is_whole=False
-    )
+    return SourceFile(member.name, archive, member.offset_bytes, member.size_bytes, digest.hexdigest(), is_whole=False)
 
 
 def _unpack_tar(run: ImportRun, folder: Path, *, is_packed: bool) -> list[SourceFile]:
@@ -97,8 +95,8 @@ def _unpack_tar(run: ImportRun, folder: Path, *, is_packed: bool) -> list[Source
     run.report.begin("unpack", "Unpacking.")
     files: list[SourceFile] = []
     try:
-        with archive.open("rb") as packed, (gzip.open(packed) if is_packed else packed) as stream:
-            reader = TarReader(stream)
+        with archive.open("rb") as packed, gzip.open(packed) if is_packed else packed as stream:
+            reader = TarReader(cast(IO[bytes], stream))
             for member in reader.members():
                 check_expanded(member.offset_bytes + member.size_bytes, archive_bytes)
                 files.extend(_take(run, reader, member, folder, files))

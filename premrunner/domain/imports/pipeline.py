@@ -1,0 +1,84 @@
+"""The stages in their order: each result is kept, so another try begins at the first that is missing."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from premrunner.domain.catalog import tagged
+from premrunner.domain.imports.check import check
+from premrunner.domain.imports.convert import convert
+from premrunner.domain.imports.create import create
+from premrunner.domain.imports.find_base import find_base
+from premrunner.domain.imports.identify import identify
+from premrunner.domain.imports.prove import prove
+from premrunner.domain.imports.run import ImportRun
+from premrunner.domain.imports.unpack import unpack
+from premrunner.engine.local_store import local_blobs
+from premrunner.errors import PremRunnerError
+from premrunner.storage.blob_files import remove_unused_blob
+
+logger = logging.getLogger(__name__)
+
+Stage = Callable[[ImportRun], dict[str, Any]]
+
+PIPELINE: tuple[tuple[str, Stage], ...] = (
+    ("check", check),
+    ("unpack", unpack),
+    ("identify", identify),
+    ("base", find_base),
+    ("convert", convert),
+    ("create", create),
+    ("prove", prove),
+)
+
+
+def run_stages(run: ImportRun, begin: Callable[[str], None]) -> None:
+    """Carry out what has no result yet.
+
+    Args:
+        run: The import.
+        begin: Records which stage is at work.
+
+    Raises:
+        PremRunnerError: A stage failed, or somebody asked to stop.
+    """
+    for name, stage in PIPELINE:
+        if run.results.get(name, {}).get("is_done"):
+            continue
+        run.watch.check()
+        begin(name)
+        run.results[name] = {**stage(run), "is_done": True}
+        run.keep(run.results)
+
+
+def take_back(run: ImportRun) -> None:
+    """Remove what an import that ended without a model has given to the engine; never fails."""
+    given = run.results.pop("create", {})
+    run.results.pop("prove", None)
+    if not given:
+        return
+    run.keep(run.results)
+    alias, digests = given.get("alias"), given.get("digests", [])
+    tools = run.tools
+    try:
+        if alias and tagged(alias) in {tagged(model.name) for model in tools.engine.models()}:
+            tools.engine.delete(alias)
+        elif digests and (blobs := local_blobs(tools.link.state(), tools.paths.builtin_store, tools.paths.root)):
+            for digest in digests:
+                remove_unused_blob(blobs, digest)
+        elif digests:
+            _remove_through_a_model(run, digests)
+    except (PremRunnerError, OSError):
+        logger.warning("The engine still has parts of an import.", extra={"import_id": run.id}, exc_info=True)
+    tools.catalog.forget()
+
+
+def _remove_through_a_model(run: ImportRun, digests: list[str]) -> None:
+    """Have an engine that deletes no blobs delete them with a model made of them."""
+    name = f"premrunner-remove-{run.id}"
+    for digest in digests:
+        with suppress(PremRunnerError):
+            if run.tools.engine.has_blob(digest):
+                run.tools.engine.create(name, files={"model.gguf": f"sha256:{digest}"})
+                run.tools.engine.delete(name)

@@ -1,0 +1,69 @@
+"""Uploads and imports as clients make them, against a server of these tests alone."""
+
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import LiveServer, start_server, stop_server
+
+IMPORT_SECONDS = 60
+
+
+class ImportClient:
+    """Uploads with the original's calls and follows what becomes of it."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self.server = server
+
+    def upload(self, path: Path, name: str) -> str:
+        """The original's call for files up to 100 MiB; returns the model's id."""
+        with path.open("rb") as file:
+            answer = self.server.post("/v1/models/upload", files={"file": (path.name, file)}, data={"name": name})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"]
+
+    def status(self, model_id: str) -> dict:
+        return self.server.get(f"/v1/models/{model_id}/status").json()
+
+    def wait(self, model_id: str, *wanted: str, seconds: float = IMPORT_SECONDS) -> dict:
+        deadline = time.monotonic() + seconds
+        while (status := self.status(model_id))["status"] not in (wanted or ("ready", "failed", "cancelled")):
+            assert time.monotonic() < deadline, status
+            time.sleep(0.05)
+        return status
+
+    def delete(self, model_id: str):
+        return self.server.delete(f"/v1/models/{model_id}")
+
+
+def leftovers(data_path: Path) -> list[str]:
+    """Return what lies in the folders of uploads, work files and the engine's blobs."""
+    folders = [data_path / "work", data_path / "uploads", data_path / "engine" / "builtin" / "blobs"]
+    return sorted(
+        str(path.relative_to(data_path)) for folder in folders for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def zip_of(target: Path, files: dict[str, bytes | Path], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(target, "w", method, compresslevel=1) as archive:
+        for name, content in files.items():
+            if isinstance(content, Path):
+                archive.write(content, name)
+            else:
+                archive.writestr(name, content)
+    return target
+
+
+@pytest.fixture(scope="session")
+def import_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server without any model; each test removes what it brings."""
+    server = start_server(tmp_path_factory.mktemp("imports") / "data", PREMRUNNER_STARTER="none", WEB_WORKERS="2")
+    yield server
+    stop_server(server)
+
+
+@pytest.fixture(scope="session")
+def imports(import_server: LiveServer) -> ImportClient:
+    return ImportClient(import_server)
