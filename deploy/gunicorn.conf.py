@@ -74,6 +74,7 @@ def tell_streams_at_the_end(worker):
     """Wait for the end; a greenlet, because gevent has patched the worker by now."""
     while worker.alive:
         time.sleep(0.25)
+    worker.wsgi.extensions["premrunner"].feed.end()  # Pages that follow imports have nothing to finish.
     time.sleep(tell_streams_after)
     worker.wsgi.extensions["premrunner"].chat.interrupt_all()
 

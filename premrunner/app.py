@@ -17,10 +17,15 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.imports.execution import ImportExecution
+from premrunner.domain.imports.feed import EventFeed
+from premrunner.domain.imports.importing import Imports
+from premrunner.domain.imports.run import Tools
 from premrunner.domain.keys import AccessKeys
+from premrunner.domain.model_changes import ModelChanges
 from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
-from premrunner.domain.upload_completion import Completion, Handover, no_imports
+from premrunner.domain.upload_completion import Completion, Handover
 from premrunner.domain.upload_receiving import Receiving
 from premrunner.domain.uploads import UploadLimits, Uploads
 from premrunner.engine.address import EngineAddress, parse_ollama_host
@@ -34,6 +39,9 @@ from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
 from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
+from premrunner.storage.event_store import EventStore
+from premrunner.storage.import_store import ImportStore
+from premrunner.storage.job_queue import JobQueue
 from premrunner.storage.key_store import KeyStore
 from premrunner.storage.message_store import MessageStore
 from premrunner.storage.migration import SCRIPTS, upgrade_database
@@ -44,6 +52,7 @@ from premrunner.storage.trace_writer import TraceWriter, process_name
 from premrunner.storage.upload_files import UploadFiles
 from premrunner.storage.upload_hasher import TrailingHashes
 from premrunner.storage.upload_store import UploadStore
+from premrunner.storage.work_files import WorkFiles
 from premrunner.web import (
     access_keys,
     api_reference,
@@ -52,11 +61,13 @@ from premrunner.web import (
     chunked_upload,
     cors,
     errors,
+    model_management,
     model_path,
     model_upload,
     openapi,
     prem_models,
     prem_platform,
+    progress_ws,
     rate_headers,
     security_headers,
     simple_chat,
@@ -124,6 +135,7 @@ def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
         # A proxy that serves us under TLS changes the referrer's scheme; the token alone decides.
         WTF_CSRF_SSL_STRICT=False,
     )
+    app.config["SOCK_SERVER_OPTIONS"] = progress_ws.SERVER_OPTIONS
     app.json.sort_keys = False  # type: ignore[attr-defined]  # The default provider has it.
 
 
@@ -139,15 +151,23 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
     upload_parts = (UploadStore(database), UploadFiles(paths), TrailingHashes(paths), NativeThreads(UPLOAD_THREADS))
-    limits = UploadLimits(settings.max_upload_bytes, timedelta(hours=settings.upload_expiry_hours))
-    uploads = Uploads(*upload_parts, limits)
+    expiry = timedelta(hours=settings.upload_expiry_hours)
+    uploads = Uploads(*upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
     completion = Completion(uploads, *upload_parts)
+    chat = ChatService(engine, catalog, admission, tracing, keys)
+    tools = Tools(paths, WorkFiles(paths), UploadFiles(paths), models, engine, link, catalog, chat)
+    import_rows = (ImportStore(database), EventStore(database))
+    execution = ImportExecution(*import_rows, uploads, tools, expiry)
+    secret = paths.secret(paths.session_key)
+    jobs = JobQueue(paths.job_queue, settings.redis_url, secret, execution.run, execution.clean)
+    imports = Imports(*import_rows, models, tools.work, jobs.put_import)
+    app.extensions["premrunner_jobs"] = jobs
     return Services(
         token=settings.auth_token or paths.secret(paths.token),
         attempts=Attempts(),
         engine=EngineHealth(link, catalog),
         catalog=catalog,
-        chat=ChatService(engine, catalog, admission, tracing, keys),
+        chat=chat,
         keys=keys,
         history=ChatHistory(MessageStore(database)),
         starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
@@ -155,7 +175,11 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         uploads=uploads,
         receiving=Receiving(uploads, *upload_parts),
         completion=completion,
-        handover=Handover(completion, no_imports),
+        handover=Handover(completion, imports.begin),
+        imports=imports,
+        execution=execution,
+        feed=EventFeed(import_rows[1]),
+        model_changes=ModelChanges(*import_rows, uploads, tools),
     )
 
 
@@ -170,13 +194,14 @@ def _register(app: Flask, settings: Settings) -> None:
     for prefix in OPENAI_PREFIXES:
         for blueprint in OPENAI_BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
-    for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, tus.bp):
+    for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
     app.register_blueprint(access_keys.bp, url_prefix="/api")
     for blueprint in (openapi.bp, api_reference.bp):
         app.register_blueprint(blueprint)
     app.register_blueprint(simple_chat.bp)
     app.register_blueprint(status.bp)
+    app.register_blueprint(progress_ws.bp)
     site.register_pages(app)
 
 

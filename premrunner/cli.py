@@ -18,6 +18,7 @@ from premrunner.errors import PremRunnerError, SettingsInvalid
 
 if TYPE_CHECKING:
     from premrunner.domain.keys import AccessKeys
+    from premrunner.upload_client import UploadClient
 
 EXIT_USAGE = 2
 
@@ -68,6 +69,15 @@ def serve(host: str | None, port: int | None, reload: bool) -> None:
 
 @main.command()
 @_reporting
+def worker() -> None:
+    """Do imports, and clean up, until Ctrl-C. `serve` does this by itself."""
+    from premrunner.worker import Worker
+
+    Worker(load_settings()).run()
+
+
+@main.command()
+@_reporting
 def token() -> None:
     """Print the access token."""
     from premrunner.storage.paths import DataPaths
@@ -86,6 +96,11 @@ def token() -> None:
 @_reporting
 def upload(target: Path, name: str | None, url: str | None, given_token: str | None) -> None:
     """Upload a model: an archive, a GGUF or a folder. Given again, it goes on where it stopped."""
+    _say("\n" + _upload_client(url, given_token).upload(target, name))
+
+
+def _upload_client(url: str | None, given_token: str | None) -> "UploadClient":
+    """Return a client of another PremRunner, or of the one that runs with these settings."""
     from premrunner.storage.paths import DataPaths
     from premrunner.upload_client import UploadClient
 
@@ -93,8 +108,49 @@ def upload(target: Path, name: str | None, url: str | None, given_token: str | N
     paths = DataPaths(settings.data_path)
     access_token = given_token or settings.auth_token or (paths.secret(paths.token) if not url else "")
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
-    client = UploadClient(url or f"http://{address}:{settings.port}", access_token, _show_progress)
-    _say("\n" + client.upload(target, name))
+    return UploadClient(url or f"http://{address}:{settings.port}", access_token, _show_progress)
+
+
+@main.command("import")
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="What to call the model; the file's name if not given.")
+@click.option("--url", help="Address of another PremRunner; the one of these settings if not given.")
+@click.option("--token", "given_token", envvar="AUTH_TOKEN", help="Its access token (AUTH_TOKEN).")
+@_reporting
+def import_model(target: Path, name: str | None, url: str | None, given_token: str | None) -> None:
+    """Upload a model and wait until it answers, with live progress; exit code 1 if it does not."""
+    from premrunner.import_client import follow
+
+    client = _upload_client(url, given_token)
+    client.upload(target, name)
+    sys.exit(0 if follow(client, _say, _show_progress) else 1)
+
+
+@main.command()
+@click.option("--url", help="Address of another PremRunner; the one of these settings if not given.")
+@click.option("--token", "given_token", envvar="AUTH_TOKEN", help="Its access token (AUTH_TOKEN).")
+@_reporting
+def models(url: str | None, given_token: str | None) -> None:
+    """List the models, ours first."""
+    for model in _upload_client(url, given_token).models():
+        size = f"{model['size'] / 1e9:.2f} GB" if model.get("size") else ""
+        state = "ready" if model["active"] else "not ready"
+        _say(f"{model['alias']:<40} {state:<10} {size:>10}  {model['name']}")
+
+
+@main.command()
+@click.option("--clean", "is_cleaning", is_flag=True, help="Delete the leftovers that are found.")
+@_reporting
+def doctor(is_cleaning: bool) -> None:
+    """Check engine, database, disk and port, and list what killed processes left."""
+    from premrunner.app import create_app
+    from premrunner.doctor import examine
+
+    settings = load_settings()
+    findings = examine(create_app(settings), settings, is_cleaning=is_cleaning)
+    for finding in findings:
+        _say(f"{'ok  ' if finding.is_well else 'BAD '} {finding.subject:<10} {finding.message}")
+    sys.exit(0 if all(finding.is_well for finding in findings) else 1)
 
 
 def _show_progress(line: str) -> None:

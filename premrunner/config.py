@@ -35,6 +35,7 @@ class Settings:
     starter: str
     ollama_release_url: str
     database_url: str
+    redis_url: str
     web_workers: int
     model_concurrency: int
     model_queue: int
@@ -107,6 +108,12 @@ def _database_url(text: str) -> str:
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
 
 
+def _redis_url(text: str) -> str:
+    if text and not re.match(r"(rediss?|unix)://", text):
+        raise ValueError("must start with redis://, rediss:// or unix://")
+    return text
+
+
 def _web_address(text: str) -> str:
     if not re.match(r"https?://[^/]", text):
         raise ValueError(f"must be an http:// or https:// address, not {text!r}")
@@ -152,6 +159,7 @@ SETTINGS = (
         "Where `premrunner engine install` finds Ollama's release.",
     ),
     Setting("DATABASE_URL", "", _database_url, "Database; SQLite in DATA_PATH when not given."),
+    Setting("REDIS_URL", "", _redis_url, "Queue of imports; SQLite in DATA_PATH when not given."),
     Setting("WEB_WORKERS", "1", _number(1, 64), "Web processes; one carries hundreds of streams."),
     Setting("MODEL_CONCURRENCY", "8", _number(1, 4096), "Chats that one web process asks of one model at a time."),
     Setting("MODEL_QUEUE", "128", _number(0, 65536), "Chats that may wait for a place; more are answered 503."),

@@ -1,6 +1,6 @@
 """``premrunner serve``: everything in one foreground process, and nothing of it left when it ends.
 
-It owns the engine (a thread), runs gunicorn (a child), and fetches the starter model (a thread).
+It owns the engine (a thread), runs gunicorn and the worker (children), and fetches the starter model (a thread).
 """
 
 import logging
@@ -24,6 +24,7 @@ from premrunner.logs import start_logging
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.starter_state import StarterState
 from premrunner.web.services import Services
+from premrunner.worker_process import WorkerProcess
 
 PACKAGE = Path(__file__).parent
 GUNICORN_CONF = next(
@@ -55,6 +56,7 @@ class Server:
         self._paths = DataPaths(settings.data_path)
         self._supervisor = engine_supervisor(settings, self._tell_engine)
         self._web: subprocess.Popen[bytes] | None = None
+        self._worker: WorkerProcess | None = None
         self._starter: threading.Thread | None = None
         self._is_ending = False
         self._last_said = ""
@@ -81,6 +83,8 @@ class Server:
             if self._is_ending:
                 return 0
             self._web = self._start_web()
+            self._worker = WorkerProcess(self._environment(), self._say)
+            self._worker.start()
             self._starter = threading.Thread(target=self._fetch_starter, args=(services,), name="starter", daemon=True)
             self._starter.start()
             self._say_where(services.token)
@@ -92,14 +96,16 @@ class Server:
         command = [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF), "premrunner.app:create_app()"]
         if self._reload:
             command.append("--reload")
-        environment = os.environ | {
+        # A session of its own: Ctrl-C comes to us alone, and we end the parts in order.
+        return subprocess.Popen(command, env=self._environment(), start_new_session=True)
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {
             "DATA_PATH": str(self._paths.root),
             "HOST": self._settings.host,
             "PORT": str(self._settings.port),
             "PREMRUNNER_SUPERVISOR_PID": str(os.getpid()),
         }
-        # A session of its own: Ctrl-C comes to us alone, and we end the parts in order.
-        return subprocess.Popen(command, env=environment, start_new_session=True)
 
     def _say_where(self, token: str) -> None:
         shown = "127.0.0.1" if self._settings.host in ("0.0.0.0", "::") else self._settings.host  # noqa: S104
@@ -155,7 +161,11 @@ class Server:
         self._say("Ending.")
         if self._web is not None:
             _signal_group(self._web, signal.SIGTERM)
-            threading.Timer(WEB_END_SECONDS, _signal_group, (self._web, signal.SIGKILL)).start()
+            timer = threading.Timer(WEB_END_SECONDS, _signal_group, (self._web, signal.SIGKILL))
+            timer.daemon = True  # It must not keep alive a process whose parts ended in time.
+            timer.start()
+        if self._worker is not None:
+            self._worker.ask_to_end()
 
     def _stop(self) -> None:
         self._is_ending = True
@@ -164,6 +174,8 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self._web.wait(WEB_END_SECONDS)
             _signal_group(self._web, signal.SIGKILL)
+        if self._worker is not None:
+            self._worker.stop()
         self._supervisor.stop()
         if self._starter is not None:
             self._starter.join(STARTER_END_SECONDS)

@@ -51,6 +51,12 @@ class LiveServer:
     def post(self, path: str, body: object = None, **kwargs) -> requests.Response:
         return requests.post(self.url + path, json=body, headers=self.headers, timeout=120, **kwargs)
 
+    def delete(self, path: str) -> requests.Response:
+        return requests.delete(self.url + path, headers=self.headers, timeout=60)
+
+    def patch(self, path: str, body: object) -> requests.Response:
+        return requests.patch(self.url + path, json=body, headers=self.headers, timeout=60)
+
     def chat(self, content: str, **fields) -> requests.Response:
         stream = bool(fields.get("stream"))
         body = {"model": STARTER, "messages": [{"role": "user", "content": content}], "temperature": 0, **fields}

@@ -8,17 +8,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "premrunner"
 
 # What each part may import of the others. The words (errors, records, …) are for everybody.
-WORDS = {"", "config", "errors", "records", "extensions", "logs"}
+WORDS = {"", "config", "errors", "events", "records", "extensions", "logs"}
 ALLOWED = {
     "net": set(),
     "weights": set(),
+    "archives": set(),
     "engine": {"net"},
     "storage": set(),
     "builtin": {"net", "weights"},
-    "domain": {"net", "engine", "storage", "weights"},
+    "domain": {"net", "engine", "storage", "weights", "archives"},
     "web": {"net", "domain"},
 }
-EDGES = {"app", "cli", "serve", "worker", "__main__", "upload_client"}
+EDGES = {"app", "cli", "serve", "worker", "worker_process", "doctor", "__main__", "upload_client", "import_client"}
 
 # Libraries that a part must live without.
 FORBIDDEN = {

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from premrunner.engine.client import EngineClient
@@ -34,8 +35,8 @@ class CatalogModel:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be called."""
-        return self.engine_model is not None
+        """Whether it can be called: the engine has it, and if it is ours, it has proven itself."""
+        return self.engine_model is not None and (self.record is None or self.record.is_downloaded)
 
     def answers_to(self, name: str) -> bool:
         """Whether a name means this model: an alias, an id of ours, or the engine's name."""
@@ -56,6 +57,7 @@ class Catalog:
         self._cached: Sequence[CatalogModel] = ()
         self._cached_at = float("-inf")
         self._lock = threading.Lock()
+        self._on_trial: set[str] = set()
 
     def all(self) -> Sequence[CatalogModel]:
         """Return every model: ours first, then the engine's others.
@@ -92,13 +94,30 @@ class Catalog:
             ModelNotFound: There is none, or the caller's key may not call it.
             EngineError: The engine does not answer.
         """
-        found = _find(self.all(), wanted)
+        found = self._find(wanted)
         if found is None:
             self.forget()  # It may have come this very second.
-            found = _find(self.all(), wanted)
+            found = self._find(wanted)
         if found is None or not found.is_open_to(key):
             raise ModelNotFound(wanted)
         return found
+
+    @contextmanager
+    def on_trial(self, model_id: str) -> Iterator[None]:
+        """Let this process call one of our models by its id while the block runs, though it is not proven yet."""
+        self._on_trial.add(model_id)
+        self.forget()
+        try:
+            yield
+        finally:
+            self._on_trial.discard(model_id)
+
+    def _find(self, wanted: str) -> CatalogModel | None:
+        models = (model for model in self.all() if model.answers_to(wanted))
+        return next((model for model in models if model.is_ready or self._is_on_trial(model)), None)
+
+    def _is_on_trial(self, model: CatalogModel) -> bool:
+        return bool(model.engine_model and model.record and model.record.id in self._on_trial)
 
     def ours(self, model_id: str) -> CatalogModel:
         """Return one of the models that PremRunner brought in, by its id.
@@ -153,7 +172,7 @@ class Catalog:
         if model is None:
             raise ModelNotFound(wanted)
         try:
-            if model.is_ready:
+            if model.engine_model:
                 self._engine.delete(model.engine_name)
             if model.record:
                 self._models.remove(model.record.id)
@@ -166,10 +185,6 @@ def tagged(name: str) -> str:
     """Return an engine name as the engine lists it: lower case for comparison, with its tag."""
     folded = name.lower()
     return folded if ":" in folded.rsplit("/", 1)[-1] else f"{folded}:latest"
-
-
-def _find(models: Sequence[CatalogModel], wanted: str) -> CatalogModel | None:
-    return next((model for model in models if model.is_ready and model.answers_to(wanted)), None)
 
 
 def _merge(engine_models: Sequence[EngineModel], records: Sequence[ModelRecord]) -> Sequence[CatalogModel]:

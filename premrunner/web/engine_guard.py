@@ -1,5 +1,7 @@
 """Answer 503 while the engine is not ready, and get it started."""
 
+from flask import request
+
 from premrunner.web.services import services
 
 
@@ -9,4 +11,5 @@ def require_engine() -> None:
     Raises:
         EngineNotReady: It does not run yet.
     """
-    services().engine.require_ready()
+    if request.method != "OPTIONS":  # That one asks what a route takes, and no model.
+        services().engine.require_ready()

@@ -102,10 +102,14 @@ def _operation(verb: str, rule: Rule, described: Operation) -> dict[str, Any]:
 def _answer(described: Operation) -> dict[str, Any]:
     content = {"application/json": {"schema": reference(described.answer)}}
     if described.streams:
-        content["text/event-stream"] = {
-            "schema": {"type": "string", "description": f"Each event's data is a {described.streams}."},
-        }
+        content["text/event-stream"] = {"schema": _event(described.streams)}
     return {"description": "The answer.", "content": content}
+
+
+def _event(name: str) -> dict[str, Any]:
+    """Return the schema of each event of a stream; the last may be ``[DONE]`` in place of JSON."""
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": reference(name)}
+    return {"type": "object", "properties": {"event": {"type": "string"}, "data": data}, "required": ["data"]}
 
 
 def _error_answer() -> dict[str, Any]:

@@ -10,7 +10,11 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
+from premrunner.domain.imports.execution import ImportExecution
+from premrunner.domain.imports.feed import EventFeed
+from premrunner.domain.imports.importing import Imports
 from premrunner.domain.keys import AccessKeys
+from premrunner.domain.model_changes import ModelChanges
 from premrunner.domain.starter import Starter
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
@@ -36,6 +40,10 @@ class Services:
         receiving: Takes their bytes.
         completion: Completes them.
         handover: Has models made of them.
+        imports: Begins, shows and cancels that.
+        execution: Does it; for the worker.
+        feed: What imports tell, for pages that follow.
+        model_changes: Renames, copies, changes and deletes models.
     """
 
     token: str
@@ -51,6 +59,10 @@ class Services:
     receiving: Receiving
     completion: Completion
     handover: Handover
+    imports: Imports
+    execution: ImportExecution
+    feed: EventFeed
+    model_changes: ModelChanges
 
 
 def services() -> Services:

@@ -3,12 +3,13 @@
 from datetime import datetime, timezone
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.catalog import CatalogModel
 from premrunner.records import ModelRecord
 from premrunner.web.caller import access_key
 from premrunner.web.engine_guard import require_engine
+from premrunner.web.model_management import status_shape
 from premrunner.web.operation import operation
 from premrunner.web.services import services
 
@@ -39,15 +40,21 @@ def show_model(model_id: str) -> Response:
 @operation(answer="ModelDeleted")
 def delete_model(model_id: str) -> Response:
     """Unload a model and delete it; the answer is OpenAI's and the original's in one."""
-    require_engine()
-    model = services().catalog.remove(model_id)
-    return jsonify(id=model.model_id, object="model", deleted=True, message="Model deleted successfully")
+    is_foreign_allowed = request.args.get("foreign") == "true"
+    deletion = services().model_changes.delete(model_id, is_foreign_allowed=is_foreign_allowed)
+    message = "Model deleted successfully"
+    return jsonify(
+        id=deletion.model_id, object="model", deleted=True, message=message, freedBytes=deletion.freed_bytes
+    )
 
 
 @bp.get("/models/<model_id>/status")
 @operation(answer="ModelStatus")
 def show_status(model_id: str) -> Response:
     """Tell whether a model can be used."""
+    view = services().imports.find(model_id)
+    if view is not None:
+        return jsonify(status_shape(view))
     report = services().handover.report(model_id)
     if report is not None:
         return jsonify(

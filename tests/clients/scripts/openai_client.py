@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 
 import openai
 from pydantic import BaseModel
@@ -133,7 +134,7 @@ async def asynchronous():
     return {"text": text, "again": again.choices[0].finish_reason}
 
 
-print(
+sys.stdout.write(
     json.dumps(
         {part.__name__: part() for part in (chat, stream, parse, completions, embeddings, responses, models, errors)}
         | {"asynchronous": asyncio.run(asynchronous())}
