@@ -55,6 +55,7 @@ class Run:
     """One way, measured."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 
@@ -127,18 +128,18 @@ def write_sources(model: Path, adapter: Path) -> None:
 
 def run(*commands: list[str]) -> Run:
     """Run commands one after the other; their time adds up, their peak memory is the largest."""
-    started, peak = time.monotonic(), 0.0
+    started, cpu, peak = time.monotonic(), 0.0, 0.0
     for command in commands:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{command[:4]} failed with {process.returncode}")
-        peak = max(peak, usage.ru_maxrss / 1024)
-    return Run(time.monotonic() - started, peak)
+        cpu, peak = cpu + usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss / 1024)
+    return Run(time.monotonic() - started, cpu, peak)
 
 
-def best(measure: Callable[[], Run], times: int = 3) -> Run:
+def best(measure: Callable[[], Run], times: int = int(os.environ.get("BENCH_TIMES", "3"))) -> Run:
     """Give the fastest of some runs: the others were disturbed."""
     return min((measure() for _ in range(times)), key=lambda measured: measured.seconds)
 
@@ -151,7 +152,7 @@ def ours(model: Path, output: Path, output_type: str, adapter: Path | None = Non
 
 def show(name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
     """Print one line of the table."""
-    line = f"{name:<58} {measured.seconds:7.2f} s {measured.peak_mb:7.0f} MB"
+    line = f"{name:<54}{measured.seconds:7.2f} s {measured.cpu_seconds:7.2f} s of cpu {measured.peak_mb:6.0f} MB"
     if reference:
         ratio = reference.seconds / measured.seconds
         line += f"   x{ratio:5.2f}" + (f" (bar {bar}: {'met' if ratio >= bar else 'MISSED'})" if bar else "")
@@ -182,17 +183,15 @@ def main() -> None:
         if LLAMA_QUANTIZE:
             run(ours(model, folder / "plain.gguf", "bf16"))
             quantize = [LLAMA_QUANTIZE, str(folder / "plain.gguf"), str(folder / "q.gguf")]
-            theirs = best(lambda: run([*quantize, "q4_k_m", str(THREADS)]), 2)
+            theirs = best(lambda: run([*quantize, "q4_k_m", str(THREADS)]))
             show("llama-quantize q4_k_m", theirs)
-            show(
-                "convert q4_k_m, safetensors to the end", best(lambda: run(ours(model, out, "q4_k_m")), 2), theirs, 1.0
-            )
+            show("convert q4_k_m, safetensors to the end", best(lambda: run(ours(model, out, "q4_k_m"))), theirs, 1.0)
         if ORACLE:
             converter = [ORACLE, "-c", _CONVERTER, str(model), str(folder / "theirs.gguf")]
-            theirs = best(lambda: run([*converter, "bf16"]), 2)
+            theirs = best(lambda: run([*converter, "bf16"]))
             show("llama.cpp's converter, bf16", theirs)
             show("  ours, bf16", plain, theirs, 5)
-            theirs = best(lambda: run([*converter, "f16"]), 2)
+            theirs = best(lambda: run([*converter, "f16"]))
             show("llama.cpp's converter, f16", theirs)
             show("  ours, f16", f16, theirs, 5)
         if ORACLE and LLAMA_QUANTIZE:

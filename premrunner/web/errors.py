@@ -27,12 +27,14 @@ class Face:
         kind: OpenAI's ``error.type``.
         code: OpenAI's ``error.code``.
         is_permanent: Whether clients must not try again by themselves, as they do after any 5xx.
+        retry_after_seconds: When to try again, for errors that do not know it better.
     """
 
     status: int
     kind: str
     code: str | None = None
     is_permanent: bool = False
+    retry_after_seconds: int | None = None
 
 
 # The first that fits counts, so a class stands before those it derives from.
@@ -58,15 +60,15 @@ FACES: tuple[tuple[type[Exception], Face], ...] = (
     (errors.StorageFailed, Face(500, "api_error", "storage_failed", is_permanent=True)),
     (errors.EngineNotReady, Face(503, "api_error", "engine_not_ready")),
     (errors.EngineRefused, Face(500, "api_error", "engine_error", is_permanent=True)),
-    (errors.EngineLost, Face(502, "api_error", "engine_lost")),
-    (errors.EngineBroken, Face(502, "api_error", "engine_broken")),
+    (errors.EngineLost, Face(502, "api_error", "engine_lost", retry_after_seconds=2)),
+    (errors.EngineBroken, Face(502, "api_error", "engine_broken", retry_after_seconds=2)),
 )
 MISTAKE = Face(500, "api_error", "internal_error", is_permanent=True)
 MISTAKE_MESSAGE = "PremRunner made a mistake. Its log has the details under this request's id."
 
 # What the engine refuses because of the request, whatever 4xx it says it with.
 REFUSED = Face(400, "invalid_request_error", "engine_refused")
-ENGINE_BUSY = Face(503, "overloaded_error", "overloaded")
+ENGINE_BUSY = Face(503, "overloaded_error", "overloaded", retry_after_seconds=5)
 
 
 def face_of(error: BaseException) -> Face:
@@ -130,7 +132,7 @@ def answer_error(error: Exception) -> Response:
         response.headers.extend(
             (name, value) for name, value in error.get_headers() if name in ("Allow", "Retry-After")
         )
-    retry_after = getattr(error, "retry_after_seconds", None)
+    retry_after = getattr(error, "retry_after_seconds", face.retry_after_seconds)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     if face.is_permanent:

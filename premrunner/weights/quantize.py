@@ -27,11 +27,11 @@ def encode(values: Array, dtype: str, kind: GGMLQuantizationType, name: str) -> 
     """
     if (dtype, kind) in _UNCHANGED or dtype == BLOCKS + kind.name:
         return np.ascontiguousarray(values)
+    if kind == Kind.F16:
+        return np.ascontiguousarray(to_float16(values, dtype, name))
     wide = np.ascontiguousarray(to_float32(values, dtype))
     if kind == Kind.F32:
         return wide
-    if kind == Kind.F16:
-        return to_float16(wide, name)
     if kind == Kind.BF16:
         return to_bfloat16(wide)
     return quantize_rows(wide, kind)

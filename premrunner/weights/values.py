@@ -61,14 +61,22 @@ def to_bfloat16(values: Float32) -> npt.NDArray[np.uint16]:
     return ((bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))) >> np.uint32(16)).astype(np.uint16)
 
 
-def to_float16(values: Float32, name: str) -> npt.NDArray[np.float16]:
-    """Round to the nearest float16.
+def to_float16(values: Array, dtype: str, name: str) -> npt.NDArray[np.float16]:
+    """Round stored values to the nearest float16.
+
+    Args:
+        values: As ``NUMPY_DTYPES`` says for ``dtype``.
+        dtype: As safetensors spells it.
+        name: Of the tensor, for the error.
 
     Raises:
         WeightsInvalid: A value is too large for float16, whose greatest is 65504.
     """
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float16)
+    if dtype == "BF16":
+        # A look into a table of all 65536 is three times as fast as numpy's conversion.
+        rounded = np.take(_float16_of_bfloat16(), values.view(np.uint16))
+    else:
+        rounded = _rounded_to_float16(to_float32(values, dtype))
     if count := count_not_finite(rounded, "F16"):
         raise WeightsInvalid(
             f"{count} values of {name} are too large for float16. Convert to bf16, f32 or a quantized type."
@@ -87,6 +95,16 @@ def count_not_finite(values: Array, dtype: str) -> int:
     unsigned, magnitude, smallest = _NOT_FINITE_FROM[dtype]
     bits = values.view(unsigned) & np.array(magnitude, unsigned)
     return int(np.count_nonzero(bits >= smallest)) if bits.max() >= smallest else 0
+
+
+@cache
+def _float16_of_bfloat16() -> npt.NDArray[np.float16]:
+    return _rounded_to_float16(to_float32(np.arange(65536, dtype=np.uint16), "BF16"))
+
+
+def _rounded_to_float16(values: Float32) -> npt.NDArray[np.float16]:
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16)
 
 
 @cache

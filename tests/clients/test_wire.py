@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 from conftest import STARTER
@@ -20,9 +22,17 @@ else:
 CHAT = {"model": STARTER, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8, "temperature": 0}
 
 
-def connect(server) -> http.client.HTTPConnection:
-    host, port = server.url.removeprefix("http://").split(":")
-    return http.client.HTTPConnection(host, int(port), timeout=60)
+@contextmanager
+def connect(url: str) -> Iterator[http.client.HTTPConnection]:
+    host, port = url.removeprefix("http://").split(":")
+    with closing(http.client.HTTPConnection(host, int(port), timeout=60)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def connection(live_server) -> Iterator[http.client.HTTPConnection]:
+    with connect(live_server.url) as connection:
+        yield connection
 
 
 def send(connection, method, path, body=None, **headers):
@@ -41,8 +51,7 @@ def send(connection, method, path, body=None, **headers):
         ("/v1/messages", CHAT),
     ],
 )
-def test_a_connection_is_used_again_after_a_stream(live_server, path, body):
-    connection = connect(live_server)
+def test_a_connection_is_used_again_after_a_stream(connection, path, body):
     sockets = set()
     for _ in range(2):
         answer = send(connection, "POST", path, {**body, "stream": True})
@@ -74,6 +83,7 @@ def test_curl_gets_one_event_a_chunk_and_each_when_it_is_said(live_server):
         chunks.append(curl.stdout.read(size))
         arrived.append(time.monotonic())
         assert curl.stdout.readline() == b"\r\n"
+    curl.stdout.close()
     assert curl.wait(10) == 0
     assert all(chunk.startswith(b"data: ") and chunk.endswith(b"\n\n") and chunk.count(b"\n") == 2 for chunk in chunks)
     assert chunks[-1] == b"data: [DONE]\n\n"
@@ -97,14 +107,13 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on(live_server):
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("zstd", zstd.compress)])
-def test_compressed_requests_are_read(live_server, encoding, compress):
+def test_compressed_requests_are_read(connection, encoding, compress):
     body = compress(json.dumps(CHAT).encode())
-    answer = send(connect(live_server), "POST", "/v1/chat/completions", body, **{"Content-Encoding": encoding})
+    answer = send(connection, "POST", "/v1/chat/completions", body, **{"Content-Encoding": encoding})
     assert answer.status == 200, answer.read()
 
 
-def test_a_request_may_come_in_chunks(live_server):
-    connection = connect(live_server)
+def test_a_request_may_come_in_chunks(live_server, connection):
     pieces = [json.dumps(CHAT).encode()[start : start + 10] for start in range(0, 200, 10)]
     headers = {"Authorization": f"Bearer {live_server.token}", "Transfer-Encoding": "chunked"}
     connection.request("POST", "/v1/chat/completions", iter(pieces), headers, encode_chunked=True)
@@ -119,8 +128,7 @@ def test_a_request_may_come_in_chunks(live_server):
         (f"/v1/models/{STARTER}", {"GET", "HEAD", "OPTIONS", "DELETE"}),
     ],
 )
-def test_options_tell_what_a_route_takes(live_server, path, methods):
-    connection = connect(live_server)
+def test_options_tell_what_a_route_takes(connection, path, methods):
     connection.request("OPTIONS", path)
     answer = connection.getresponse()
     assert answer.status == 200
@@ -129,8 +137,7 @@ def test_options_tell_what_a_route_takes(live_server, path, methods):
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/health", "/v1/nothing", "/v1/models/no-such-model", "/openapi.json"])
-def test_head_answers_as_get_does_without_the_body(live_server, path):
-    connection = connect(live_server)
+def test_head_answers_as_get_does_without_the_body(connection, path):
     head = send(connection, "HEAD", path)
     assert head.read() == b""
     get = send(connection, "GET", path)
@@ -140,12 +147,12 @@ def test_head_answers_as_get_does_without_the_body(live_server, path):
     assert int(head.headers["Content-Length"]) == len(body)
 
 
-def test_a_model_is_deleted_in_the_shape_of_both_apis(live_server):
+def test_a_model_is_deleted_in_the_shape_of_both_apis(live_server, connection):
     engine = live_server.get("/api/ollama/status").json()["address"]
-    copied = connect_to(engine, "/api/copy", {"source": STARTER, "destination": "to-be-deleted"})
-    assert copied == 200
+    with connect(engine) as to_engine:
+        assert send(to_engine, "POST", "/api/copy", {"source": STARTER, "destination": "to-be-deleted"}).status == 200
     assert live_server.chat("Hi", model="to-be-deleted", max_tokens=1).status_code == 200
-    answer = send(connect(live_server), "DELETE", "/v1/models/to-be-deleted")
+    answer = send(connection, "DELETE", "/v1/models/to-be-deleted")
     assert json.loads(answer.read()) == {
         "id": "to-be-deleted",
         "object": "model",
@@ -156,10 +163,3 @@ def test_a_model_is_deleted_in_the_shape_of_both_apis(live_server):
     assert live_server.chat("Hi", max_tokens=1).status_code == 200
     loaded = [model["name"] for model in live_server.get("/api/ollama/status").json()["loadedModels"]]
     assert "to-be-deleted:latest" not in loaded
-
-
-def connect_to(url: str, path: str, body: dict) -> int:
-    host, port = url.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=30)
-    connection.request("POST", path, json.dumps(body))
-    return connection.getresponse().status

@@ -59,7 +59,16 @@ def test_nan_and_infinity_are_counted(dtype: str) -> None:
 
 def test_a_value_too_large_for_float16_is_refused_and_not_made_infinite() -> None:
     with pytest.raises(WeightsInvalid, match=r"1 values of blk\.0 are too large"):
-        to_float16(np.array([1.0, 70000.0], np.float32), "blk.0")
+        to_float16(np.array([1.0, 70000.0], np.float32), "F32", "blk.0")
+
+
+def test_bfloat16_becomes_float16_as_float32_does() -> None:
+    values = RANDOM.normal(size=5000).astype(np.float32)
+    bits = (values.view(np.uint32) >> 16).astype(np.uint16)
+
+    expected = to_float16(to_float32(bits, "BF16"), "F32", "x")
+
+    np.testing.assert_array_equal(to_float16(bits, "BF16", "x"), expected)
 
 
 @pytest.mark.parametrize(
