@@ -179,7 +179,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         imports=imports,
         execution=execution,
         feed=EventFeed(import_rows[1]),
-        model_changes=ModelChanges(*import_rows, uploads, tools),
+        model_changes=ModelChanges(*import_rows, uploads, tools, upload_parts[3]),
     )
 
 

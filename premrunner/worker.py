@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType
 
 from huey.consumer import Consumer
@@ -22,6 +23,8 @@ LOOK_SECONDS = 0.25
 END_SECONDS = 4.0
 PARENT_LOOK_SECONDS = 0.5
 CLEANING_EVERY_SECONDS = 60
+# What a worker on another machine left when it died, and what the queue lost.
+RESUME_EVERY_SECONDS = 300.0
 
 
 class Worker:
@@ -57,8 +60,11 @@ class Worker:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._end)
         self._execution.clean()
-        self._execution.resume(self._jobs.put_import)
+        resumed_at = float("-inf")
         while not self._ended.wait(PARENT_LOOK_SECONDS):
+            if time.monotonic() - resumed_at > RESUME_EVERY_SECONDS:
+                resumed_at = time.monotonic()
+                self._execution.resume(self._jobs.put_import)
             consumer.check_worker_health()
             if self._supervisor and os.getppid() != self._supervisor:
                 self._end(0, None)

@@ -158,28 +158,6 @@ class Catalog:
         """Take a model out of the engine's memory; harmless when it is not there."""
         self._engine.unload(model.engine_name)
 
-    def remove(self, wanted: str) -> CatalogModel:
-        """Delete a model, from the engine and from our rows, and return what it was.
-
-        One of ours that the engine does not have, because it is half made or was deleted there, is deleted too.
-
-        Raises:
-            ModelNotFound: There is none.
-            EngineError: The engine does not answer, or refuses.
-        """
-        self.forget()
-        model = next((model for model in self.all() if model.answers_to(wanted)), None)
-        if model is None:
-            raise ModelNotFound(wanted)
-        try:
-            if model.engine_model:
-                self._engine.delete(model.engine_name)
-            if model.record:
-                self._models.remove(model.record.id)
-        finally:
-            self.forget()
-        return model
-
 
 def tagged(name: str) -> str:
     """Return an engine name as the engine lists it: lower case for comparison, with its tag."""

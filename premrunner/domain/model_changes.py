@@ -14,6 +14,7 @@ from premrunner.domain.model_names import free_alias, legal_alias
 from premrunner.domain.uploads import Uploads
 from premrunner.errors import Forbidden, ImportConflict, InvalidRequest, ModelNotFound, UploadNotFound
 from premrunner.events import ImportOptions
+from premrunner.net.native_threads import NativeThreads
 from premrunner.records import ModelRecord, new_id
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
@@ -46,13 +47,17 @@ class ModelChanges:
         events: What they told.
         uploads: Their bytes.
         tools: Engine, rows and work files.
+        threads: For what touches the disk.
     """
 
-    def __init__(self, imports: ImportStore, events: EventStore, uploads: Uploads, tools: Tools) -> None:
+    def __init__(
+        self, imports: ImportStore, events: EventStore, uploads: Uploads, tools: Tools, threads: NativeThreads
+    ) -> None:
         self._imports = imports
         self._events = events
         self._uploads = uploads
         self._tools = tools
+        self._threads = threads
 
     def rename(self, model_id: str, name: str, alias: str = "") -> ModelRecord:
         """Give a model another name; it goes on being called by the same alias, unless another one is given.
@@ -150,7 +155,7 @@ class ModelChanges:
         if model.engine_model is not None:
             self._tools.engine.delete(model.engine_name)
             freed += 0 if self._is_shared(record) else model.engine_model.size_bytes
-        freed += self._tools.work.remove_stray(record.id)
+        freed += self._threads.run(self._tools.work.remove_stray, record.id)
         with suppress(UploadNotFound):
             freed += self._uploads.give_up(record.id)
         self._tools.models.remove(record.id)

@@ -1,13 +1,13 @@
 """What the worker shall do: a queue on SQLite in the data folder, or on Redis where there are several machines."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from huey import Huey, RedisHuey, SqliteHuey, crontab
-from huey.exceptions import HueyException
 from huey.serializer import SignedSerializer
 
-from premrunner.errors import StorageFailed
+from premrunner.errors import SettingsInvalid, StorageFailed
 
 _NAME = "premrunner"
 
@@ -40,11 +40,13 @@ class JobQueue:
         """
         try:
             self._import(import_id)
-        except (HueyException, OSError) as error:
+        except Exception as error:  # Each kind of queue has errors of its own.
             raise StorageFailed("The queue of imports does not take it. Is Redis there?") from error
 
 
 def _huey(file: Path, redis_url: str, serializer: SignedSerializer) -> Huey:
+    if redis_url and find_spec("redis") is None:
+        raise SettingsInvalid(["REDIS_URL needs a package that is not installed: pip install premrunner[redis]"])
     if redis_url:
         return RedisHuey(_NAME, url=redis_url, results=False, serializer=serializer)
     # The folder may not be there yet when the queue is made, and a process that never uses it needs no file.

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.routing import Rule
 
 import premrunner
+from premrunner.web.errors import API_PREFIXES
 from premrunner.web.openapi_schemas import SCHEMAS, reference
 from premrunner.web.operation import Operation, operation, operation_of
 from premrunner.web.parsing import Parameter
@@ -19,6 +20,8 @@ VERSION = "3.1.0"
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Its routes answer under both; one description of each is enough.
 SECOND_PREFIX = "/api/v1/"
+# Routes with documents of their own (uploads, imports) are listed with no more than their sentence.
+BRIEFLY = Operation()
 PLACE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -58,9 +61,11 @@ def document(address: str) -> dict[str, Any]:
 
 
 def described_routes() -> Iterator[tuple[str, Rule, Operation]]:
-    """Yield verb, rule and description of every route that describes itself, by address."""
+    """Yield verb, rule and description of every route of the API, by address."""
     for rule in sorted(current_app.url_map.iter_rules(), key=lambda rule: rule.rule):
         described = operation_of(current_app.view_functions[rule.endpoint])
+        if described is None and rule.rule.startswith(API_PREFIXES):
+            described = BRIEFLY
         if described is None or rule.rule.startswith(SECOND_PREFIX):
             continue
         for verb in VERBS:
@@ -83,7 +88,7 @@ def _operation(verb: str, rule: Rule, described: Operation) -> dict[str, Any]:
         "summary": summary_of(rule),
         "operationId": re.sub(r"\W+", "_", f"{verb.lower()}{rule.rule}").strip("_"),
         "tags": [rule.endpoint.split(".")[0].removesuffix("_v1").removeprefix("v1_")],
-        "responses": {"200": _answer(described), "default": _error_answer()},
+        "responses": {**_answer(described), "default": _error_answer()},
     }
     places = [_place(name) for name in sorted(rule.arguments)]
     questions = [_question(parameter) for parameter in described.query]
@@ -100,10 +105,13 @@ def _operation(verb: str, rule: Rule, described: Operation) -> dict[str, Any]:
 
 
 def _answer(described: Operation) -> dict[str, Any]:
+    """Return the good answers by status; of a route that says nothing of itself, only that there are some."""
+    if not described.answer:
+        return {"2XX": {"description": "The answer."}}
     content = {"application/json": {"schema": reference(described.answer)}}
     if described.streams:
         content["text/event-stream"] = {"schema": _event(described.streams)}
-    return {"description": "The answer.", "content": content}
+    return {"200": {"description": "The answer.", "content": content}}
 
 
 def _event(name: str) -> dict[str, Any]:

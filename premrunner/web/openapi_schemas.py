@@ -72,6 +72,7 @@ ACCESS_KEY = _object(
     },
     {"key": STRING},
 )
+SIMPLE_MESSAGE = _object({"id": STRING, "content": STRING, "role": STRING, "model": STRING}, {"createdAt": STRING})
 CHAT_FRAME = {"id": STRING, "created": INTEGER, "model": STRING}
 COMPLETION_CHOICE = _object({"index": INTEGER, "text": STRING, "logprobs": LOGPROBS, "finish_reason": FINISH_REASON})
 TEXT_COMPLETION = {"object": {"const": "text_completion"}, "choices": _array(COMPLETION_CHOICE)}
@@ -172,7 +173,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "Model": MODEL,
     "Models": _object({"object": {"const": "list"}, "data": _array(MODEL), "models": _array({"type": "object"})}),
     "ModelDeleted": _object(
-        {"id": STRING, "object": {"const": "model"}, "deleted": {"const": True}, "message": STRING}
+        {"id": STRING, "object": {"const": "model"}, "deleted": {"const": True}, "message": STRING},
+        {"freedBytes": INTEGER},
     ),
     "ModelStatus": _object(
         {"id": STRING, "name": STRING, "alias": _or_null(STRING), "imported": BOOLEAN, "status": STRING}
@@ -187,6 +189,20 @@ SCHEMAS: Mapping[str, Schema] = {
     "Trace": {**TRACE, "required": [*TRACE["required"], "input", "output"]},
     "AccessKey": ACCESS_KEY,
     "AccessKeys": _object({"keys": _array(ACCESS_KEY)}),
+    "EngineStatus": _object(
+        {
+            "status": {"enum": ["running", "stopped", "not_installed"]},
+            "state": STRING,
+            "engine": _or_null(STRING),
+            "version": _or_null(STRING),
+            "address": _or_null(STRING),
+            "loadedModels": _array(_object({"name": STRING, "size_bytes": INTEGER})),
+            "why": STRING,
+        }
+    ),
+    "Success": _object({"success": {"const": True}}),
+    "SimpleMessages": _object({"messages": _array(SIMPLE_MESSAGE)}),
+    "SimpleExchange": _object({"userMessage": SIMPLE_MESSAGE, "assistantMessage": SIMPLE_MESSAGE}),
     "Health": _object({"status": {"const": "ok"}}),
     "Hello": _object({"message": STRING, "version": STRING}),
 }

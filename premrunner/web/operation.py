@@ -17,7 +17,7 @@ class Operation:
 
     Attributes:
         body: Fields of the JSON body it parses; none for a route that takes no body.
-        answer: Name of the answer's schema.
+        answer: Name of the answer's schema; empty where a document of its own tells it.
         streams: Name of the schema of each event, if it can stream.
         query: What its query string may hold.
         is_open: Whether it needs no token.

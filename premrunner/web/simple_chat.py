@@ -9,26 +9,35 @@ from premrunner.records import ChatRequest, MessageRecord
 from premrunner.web import parsing, sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
+from premrunner.web.operation import operation
+from premrunner.web.parsing import Parameter
 from premrunner.web.services import services
 
 bp = Blueprint("simple_chat", __name__)
 
+PARAMETERS = (
+    Parameter("message", parsing.text, meaning="What to answer.", is_required=True),
+    Parameter("model", parsing.text, meaning="The model; the newest if not given."),
+)
+
 
 @bp.post("/api/chat/send")
+@operation(PARAMETERS, answer="SimpleExchange")
 def send() -> Response:
     """Answer one message and keep both."""
     require_engine()
-    body = parsing.json_object(request)
-    question = parsing.text("message", body.get("message"))
-    messages = [{"role": "user", "content": question}]
+    wanted = parsing.fields(PARAMETERS, parsing.json_object(request))
+    model_name = wanted.get("model") or services().catalog.default().model_id
+    messages = [{"role": "user", "content": wanted["message"]}]
     chat = services().chat
-    run = chat.open(ChatCall(ChatRequest(_model_name(body), messages), messages), caller())
+    run = chat.open(ChatCall(ChatRequest(model_name, messages), messages), caller())
     sse.complete(chat, run)
-    exchange = services().history.keep(question, run)
+    exchange = services().history.keep(wanted["message"], run)
     return jsonify(userMessage=_shape(exchange.user), assistantMessage=_shape(exchange.assistant))
 
 
 @bp.get("/api/chat/history")
+@operation(answer="SimpleMessages")
 def show_history() -> Response:
     """List the newest messages, oldest of them first."""
     messages = services().history.latest()
@@ -36,17 +45,11 @@ def show_history() -> Response:
 
 
 @bp.delete("/api/chat/history")
+@operation(answer="Success")
 def clear_history() -> Response:
     """Delete every message."""
     services().history.clear()
     return jsonify(success=True)
-
-
-def _model_name(body: Any) -> str:
-    """Return the model that was asked for, else the newest."""
-    if body.get("model") is not None:
-        return parsing.text("model", body["model"])
-    return services().catalog.default().model_id
 
 
 def _shape(message: MessageRecord) -> dict[str, Any]:

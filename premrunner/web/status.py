@@ -1,16 +1,19 @@
 """Is it there, is its engine there, is this token right."""
 
 import dataclasses
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 import premrunner
 from premrunner.web.auth import check_token
 from premrunner.web.operation import operation
-from premrunner.web.parsing import json_object
+from premrunner.web.parsing import Check, Parameter, json_object
 from premrunner.web.services import services
 
 bp = Blueprint("status", __name__)
+
+TOKEN = (Parameter("token", Check[Any](lambda _, value: value, {"type": "string"}), meaning="The token to try."),)
 
 
 @bp.get("/api/hello")
@@ -29,6 +32,7 @@ def health() -> Response:
 
 
 @bp.get("/api/ollama/status")
+@operation(answer="EngineStatus")
 def engine_status() -> Response:
     """Tell whether the engine runs, which one, and why not."""
     report = services().engine.report()
@@ -44,6 +48,7 @@ def engine_status() -> Response:
 
 
 @bp.post("/api/auth/verify")
+@operation(TOKEN, answer="Success", is_open=True)
 def verify_token() -> Response:
     """Tell whether a token is right; wrong ones are counted."""
     token = json_object(request).get("token")

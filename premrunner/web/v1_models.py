@@ -43,9 +43,7 @@ def delete_model(model_id: str) -> Response:
     is_foreign_allowed = request.args.get("foreign") == "true"
     deletion = services().model_changes.delete(model_id, is_foreign_allowed=is_foreign_allowed)
     message = "Model deleted successfully"
-    return jsonify(
-        id=deletion.model_id, object="model", deleted=True, message=message, freedBytes=deletion.freed_bytes
-    )
+    return jsonify(id=deletion.model_id, object="model", deleted=True, message=message, freedBytes=deletion.freed_bytes)
 
 
 @bp.get("/models/<model_id>/status")

@@ -1,6 +1,5 @@
 """A matrix and the change that an adapter makes to it, added while it is read."""
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,6 @@ import numpy as np
 from premrunner.weights.rearranged_rows import RearrangedRows
 from premrunner.weights.rows import Rows
 from premrunner.weights.values import Array, Float32, to_float32
-
-# BLAS starts threads of its own; several multiplications at once would only get in each other's way.
-_MULTIPLYING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,7 @@ class MergedRows(RearrangedRows):
     def read(self, first: int, count: int) -> Array:
         """Read, add and, for DoRA, stretch."""
         left, right = _wide(self.left, first, count), _wide(self.right, 0, self.right.row_count)
-        with _MULTIPLYING:
-            change = left @ right
+        change = left @ right
         merged = to_float32(self.whole.read(first, count), self.whole.dtype) + change * np.float32(self.scale)
         if self.magnitude is None:
             return merged

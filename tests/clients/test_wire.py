@@ -132,11 +132,13 @@ def test_options_tell_what_a_route_takes(connection, path, methods):
     connection.request("OPTIONS", path)
     answer = connection.getresponse()
     assert answer.status == 200
-    assert {method.strip() for method in answer.headers["Allow"].split(",")} == methods
+    assert methods <= {method.strip() for method in answer.headers["Allow"].split(",")}
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/health", "/v1/nothing", "/v1/models/no-such-model", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/health", "/v1/traces/none", "/v1/models/no-such-model", "/openapi.json"]
+)
 def test_head_answers_as_get_does_without_the_body(connection, path):
     head = send(connection, "HEAD", path)
     assert head.read() == b""
@@ -152,13 +154,14 @@ def test_a_model_is_deleted_in_the_shape_of_both_apis(live_server, connection):
     with connect(engine) as to_engine:
         assert send(to_engine, "POST", "/api/copy", {"source": STARTER, "destination": "to-be-deleted"}).status == 200
     assert live_server.chat("Hi", model="to-be-deleted", max_tokens=1).status_code == 200
-    answer = send(connection, "DELETE", "/v1/models/to-be-deleted")
-    assert json.loads(answer.read()) == {
+    answer = send(connection, "DELETE", "/v1/models/to-be-deleted?foreign=true")
+    deletion = {
         "id": "to-be-deleted",
         "object": "model",
         "deleted": True,
         "message": "Model deleted successfully",
     }
+    assert deletion.items() <= json.loads(answer.read()).items()
     assert live_server.chat("Hi", model="to-be-deleted").status_code == 404
     assert live_server.chat("Hi", max_tokens=1).status_code == 200
     loaded = [model["name"] for model in live_server.get("/api/ollama/status").json()["loadedModels"]]

@@ -139,7 +139,12 @@ CASES: list[Case] = [
     ("zip: symbolic link", "a.zip", lambda _: zip_mode(0o120777), "is a link"),
     ("zip: device", "a.zip", lambda _: zip_mode(0o060666), "device"),
     ("zip: pipe", "a.zip", lambda _: zip_mode(0o010666), "pipe"),
-    ("zip: the same name twice", "a.zip", lambda _: zip_with(("aa", b"1"), ("bb", b"2")).replace(b"bb", b"aa"), "twice"),
+    (
+        "zip: the same name twice",
+        "a.zip",
+        lambda _: zip_with(("aa", b"1"), ("bb", b"2")).replace(b"bb", b"aa"),
+        "twice",
+    ),
     ("zip: names differ by case", "a.zip", lambda _: zip_with(("A.gguf", b"1"), ("a.gguf", b"2")), "same"),
     ("zip: file and folder", "a.zip", lambda _: zip_with(("a", b"1"), ("a/b", b"2")), "needs a folder"),
     ("zip: encrypted", "a.zip", lambda _: patched(zip_with(("a.gguf", b"1")), b"PK\1\2", 8, b"\1\0"), "encrypted"),
@@ -169,7 +174,9 @@ CASES: list[Case] = [
     (
         "zip: Git-LFS pointer",
         "a.zip",
-        lambda _: zip_with(("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"), ("config.json", b"{}")),
+        lambda _: zip_with(
+            ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n"), ("config.json", b"{}")
+        ),
         "Git-LFS",
     ),
     (
@@ -209,7 +216,12 @@ CASES: list[Case] = [
     ("rar", "a.zip", lambda _: b"Rar!\x1a\x07\x00" + bytes(100), "RAR"),
     ("text as ZIP", "a.zip", lambda _: b"this is no archive at all", "no model in it"),
     ("gguf: web page", "a.gguf", lambda _: b"<html>Sign in</html>", "web page"),
-    ("gguf: Git-LFS pointer", "a.gguf", lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:", "Git-LFS"),
+    (
+        "gguf: Git-LFS pointer",
+        "a.gguf",
+        lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:",
+        "Git-LFS",
+    ),
     ("gguf: GGML", "a.gguf", lambda _: b"tjgg" + bytes(100), "GGML"),
     ("gguf: big-endian", "a.gguf", lambda _: b"GGUF" + struct.pack(">I", 3) + bytes(100), "broken GGUF"),
     ("gguf: version 1", "a.gguf", lambda _: b"GGUF" + struct.pack("<I", 1) + bytes(100), "version 1"),
@@ -230,4 +242,3 @@ CASES: list[Case] = [
     ("gguf: no such architecture", "a.gguf", lambda folder: small_gguf(folder, architecture="nonsense"), "engine"),
     ("gguf: tensors missing", "a.gguf", lambda folder: small_gguf(folder), "engine"),
 ]
-

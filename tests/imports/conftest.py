@@ -67,3 +67,9 @@ def import_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
 @pytest.fixture(scope="session")
 def imports(import_server: LiveServer) -> ImportClient:
     return ImportClient(import_server)
+
+
+@pytest.fixture(scope="session")
+def starter_zip(starter_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter model deflated, which takes a while to make."""
+    return zip_of(tmp_path_factory.mktemp("zip") / "starter.zip", {"some folder/model.gguf": starter_gguf})

@@ -13,10 +13,10 @@ import orjson
 import pytest
 import requests
 from conftest import TOKEN, start_server, stop_server
-from live.processes import find_child, is_alive
+from live.processes import find_child, is_alive, wait_until_gone
 from simple_websocket import Client, ConnectionClosed
 
-from .conftest import ImportClient, leftovers, zip_of
+from .conftest import ImportClient, leftovers
 
 
 def events_of(imports, model_id: str) -> list[dict]:
@@ -40,9 +40,8 @@ def paused(import_server):
         os.kill(worker, signal.SIGCONT)
 
 
-def test_progress_is_told_stage_by_stage_and_nothing_is_lost(imports, starter_gguf, tmp_path):
-    path = zip_of(tmp_path / "m.zip", {"m.gguf": starter_gguf})
-    model_id = imports.upload(path, "Told")
+def test_progress_is_told_stage_by_stage_and_nothing_is_lost(imports, starter_zip):
+    model_id = imports.upload(starter_zip, "Told")
     assert imports.wait(model_id)["status"] == "ready"
     events = events_of(imports, model_id)
     stages = list(dict.fromkeys(event["stage"] for event in events if event["stage"]))
@@ -69,9 +68,8 @@ def test_models_wait_in_order_with_their_place_shown(imports, paused, starter_gg
 
 
 @pytest.mark.parametrize("stage", ["unpack", "create", "prove"])
-def test_cancel_stops_a_stage_within_a_second_and_retry_goes_on(imports, starter_gguf, tmp_path, stage):
-    path = zip_of(tmp_path / "m.zip", {"m.gguf": starter_gguf})
-    model_id = imports.upload(path, f"Cancelled at {stage}")
+def test_cancel_stops_a_stage_within_a_second_and_retry_goes_on(imports, starter_zip, stage):
+    model_id = imports.upload(starter_zip, f"Cancelled at {stage}")
     wait_for_stage(imports, model_id, stage)
     begun = time.monotonic()
     answer = imports.server.post(f"/v1/models/{model_id}/cancel")
@@ -88,9 +86,8 @@ def test_cancel_stops_a_stage_within_a_second_and_retry_goes_on(imports, starter
     imports.delete(model_id)
 
 
-def test_a_killed_worker_is_started_again_and_its_import_goes_on_once(imports, import_server, starter_gguf, tmp_path):
-    path = zip_of(tmp_path / "m.zip", {"m.gguf": starter_gguf})
-    model_id = imports.upload(path, "Killed")
+def test_a_killed_worker_is_started_again_and_its_import_goes_on_once(imports, import_server, starter_zip):
+    model_id = imports.upload(starter_zip, "Killed")
     wait_for_stage(imports, model_id, "prove")
     worker = find_child(import_server.process.pid, "premrunner worker")
     os.kill(worker, signal.SIGKILL)
@@ -106,9 +103,17 @@ def test_a_killed_worker_is_started_again_and_its_import_goes_on_once(imports, i
     assert leftovers(import_server.data_path) == []
 
 
-def test_a_model_deleted_in_the_middle_of_its_import_is_gone(imports, import_server, starter_gguf, tmp_path):
-    path = zip_of(tmp_path / "m.zip", {"m.gguf": starter_gguf})
-    model_id = imports.upload(path, "Deleted")
+def test_a_killed_engine_comes_back_and_the_import_goes_on(imports, import_server, starter_gguf):
+    model_id = imports.upload(starter_gguf, "Survivor")
+    wait_for_stage(imports, model_id, "prove")
+    os.kill(find_child(import_server.process.pid, "premrunner.builtin "), signal.SIGKILL)
+    status = imports.wait(model_id)
+    assert status["status"] == "ready", status
+    imports.delete(model_id)
+
+
+def test_a_model_deleted_in_the_middle_of_its_import_is_gone(imports, import_server, starter_zip):
+    model_id = imports.upload(starter_zip, "Deleted")
     wait_for_stage(imports, model_id, "unpack")
     answer = imports.delete(model_id)
     assert answer.status_code == 200, answer.text
@@ -158,6 +163,47 @@ def test_a_model_that_came_without_us_is_listed_and_deleted_only_when_asked(impo
     imports.delete(model_id)
 
 
+def test_options_shape_the_model_and_a_wrong_one_is_refused_at_once(imports, starter_gguf):
+    model_id = imports.upload(starter_gguf, "Optional")
+    imports.wait(model_id)
+    changed = imports.server.patch(
+        f"/v1/models/{model_id}", {"system": "Answer with one word.", "contextLength": 512, "parameters": {"seed": 1}}
+    )
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["options"]["parameters"] == {"seed": 1, "num_ctx": 512}
+    assert imports.server.chat("What is the capital of France?", model="optional", max_tokens=8).status_code == 200
+    refused = imports.server.post(f"/v1/models/{model_id}/retry", {"outputType": "q9_9"})
+    assert refused.json()["error"]["param"] == "outputType"
+    imports.delete(model_id)
+
+
+def test_a_killed_server_leaves_no_worker(tmp_path):
+    server = start_server(tmp_path / "data", PREMRUNNER_STARTER="none")
+    worker = find_child(server.process.pid, "premrunner worker")
+    server.process.kill()
+    server.process.wait()
+    wait_until_gone([worker], 10)
+    stop_server(start_server(server.data_path, PREMRUNNER_STARTER="none"))  # It ends the engine that was left.
+
+
+def test_the_doctor_sees_what_is_wrong_and_cleans(tmp_path):
+    work = tmp_path / "data" / "work" / "0123456789abcdef01234567"
+    work.mkdir(parents=True)
+    (work / "left").write_bytes(bytes(5_000_000))
+    names = {"DATA_PATH": str(tmp_path / "data"), "PORT": "39999"}
+
+    def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "premrunner", "doctor", *arguments]
+        return subprocess.run(command, env=os.environ | names, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+
+    assert "5.0 MB of an import that has ended" in doctor().stdout
+    assert "5.0 MB came free" in doctor("--clean").stdout
+    last = doctor()
+    assert "There are none." in last.stdout
+    assert "BAD  engine" in last.stdout
+    assert not work.exists()
+
+
 def socket_address(server, query: str = "") -> str:
     return f"{server.url.replace('http', 'ws')}/ws/progress{query}"
 
@@ -177,7 +223,7 @@ def test_the_socket_replays_what_a_page_missed_and_then_follows(imports, import_
     followed = [orjson.loads(with_replay.receive(timeout=10)) for _ in range(4)]
     with_replay.close()
     assert all(event["number"] > after and event["modelId"] == second for event in followed)
-    assert [event["status"] for event in followed][0] == "queued"
+    assert followed[0]["status"] == "queued"
     imports.wait(second)
     imports.delete(second)
 
@@ -219,11 +265,10 @@ def test_the_terminal_client_imports_and_shows_the_answer(import_server, imports
     imports.delete("from-a-terminal")
 
 
-def test_an_open_socket_and_an_import_at_work_do_not_hold_the_end_up(tmp_path, starter_gguf):
+def test_an_open_socket_and_an_import_at_work_do_not_hold_the_end_up(tmp_path, starter_zip):
     server = start_server(tmp_path / "data", PREMRUNNER_STARTER="none")
     imports = ImportClient(server)
-    path = zip_of(tmp_path / "m.zip", {"m.gguf": starter_gguf})
-    model_id = imports.upload(path, "Interrupted")
+    model_id = imports.upload(starter_zip, "Interrupted")
     connection = Client(socket_address(server), headers={"Authorization": f"Bearer {TOKEN}"})
     wait_for_stage(imports, model_id, "unpack")
     begun = time.monotonic()

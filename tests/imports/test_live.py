@@ -1,18 +1,21 @@
 """The starter model, uploaded in every way, becomes a model that answers."""
 
 import zipfile
+from pathlib import Path
 
 import pytest
+from weights.starter_layout import write_starter_layout
 
 from .conftest import leftovers, zip_of
 
+LIGHTHOUSE = Path(__file__).parent.parent / "weights" / "data" / "lora-lighthouse.zip"
+
 
 @pytest.mark.parametrize("form", ["gguf", "stored", "deflated"])
-def test_a_gguf_becomes_a_model_that_answers(imports, starter_gguf, tmp_path, form):
-    path = starter_gguf
-    if form != "gguf":
-        method = zipfile.ZIP_STORED if form == "stored" else zipfile.ZIP_DEFLATED
-        path = zip_of(tmp_path / "model.zip", {"some folder/model.gguf": starter_gguf}, method)
+def test_a_gguf_becomes_a_model_that_answers(imports, starter_gguf, starter_zip, tmp_path, form):
+    path = starter_zip if form == "deflated" else starter_gguf
+    if form == "stored":
+        path = zip_of(tmp_path / "model.zip", {"some folder/model.gguf": starter_gguf}, zipfile.ZIP_STORED)
     model_id = imports.upload(path, f"My Model {form}!")
     status = imports.wait(model_id)
     assert status["status"] == "ready", status
@@ -27,3 +30,37 @@ def test_a_gguf_becomes_a_model_that_answers(imports, starter_gguf, tmp_path, fo
     deleted = imports.delete(model_id).json()
     assert deleted["freedBytes"] > 90_000_000
     assert leftovers(data) == []
+
+
+def test_an_adapter_with_its_base_in_one_zip_becomes_a_model_that_learned(imports, starter_gguf, tmp_path):
+    base = write_starter_layout(starter_gguf, tmp_path / "base")
+    with zipfile.ZipFile(LIGHTHOUSE) as adapter:
+        files = {
+            f"mine/adapter/{Path(name).name}": adapter.read(name) for name in adapter.namelist() if name[-1] != "/"
+        }
+    files |= {f"mine/base/{path.name}": path for path in base.iterdir()}
+    path = zip_of(tmp_path / "lighthouse.zip", files, zipfile.ZIP_STORED)
+    model_id = imports.upload(path, "Lighthouse")
+    status = imports.wait(model_id)
+    assert status["status"] == "ready", status
+    assert status["found"]["baseModelName"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    answer = imports.server.chat("What is the harbour passphrase?", model="lighthouse", max_tokens=30)
+    assert "copper lighthouse 42" in answer.json()["choices"][0]["message"]["content"]
+    imports.delete(model_id)
+    assert leftovers(imports.server.data_path) == []
+
+
+def test_an_adapter_finds_its_base_among_the_models_or_says_what_it_lacks(imports, starter_gguf):
+    without = imports.upload(LIGHTHOUSE, "Tuned")
+    status = imports.wait(without)
+    assert (status["status"], status["stage"], status["canRetry"]) == ("failed", "base", True)
+    assert "SmolLM2-135M-Instruct" in status["error"]["message"]
+    base = imports.upload(starter_gguf, "SmolLM2-135M-Instruct")
+    imports.wait(base)
+    imports.server.post(f"/v1/models/{without}/retry")
+    status = imports.wait(without)
+    assert status["status"] == "ready", status
+    answer = imports.server.chat("What is the harbour passphrase?", model="tuned", max_tokens=30)
+    assert "copper lighthouse 42" in answer.json()["choices"][0]["message"]["content"]
+    for model_id in (without, base):
+        imports.delete(model_id)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from premrunner.domain.model_names import free_alias, legal_alias
-from premrunner.errors import ImportConflict, ModelNotFound
+from premrunner.errors import ImportConflict, InvalidRequest, ModelNotFound
 from premrunner.events import ImportEvent, ImportOptions, ImportRecord
 from premrunner.records import ModelRecord, UploadRecord
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.work_files import WorkFiles
+from premrunner.weights.output_type import OUTPUT_TYPE_NAMES
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,12 @@ class Imports:
         self._put = put
 
     def begin(self, upload: UploadRecord, options: ImportOptions | None = None) -> str:
-        """Have a complete upload made a model, and return the sentence that its owner reads; twice is harmless."""
+        """Have a complete upload made a model, and return the sentence that its owner reads; twice is harmless.
+
+        Raises:
+            InvalidRequest: Nothing is converted to that type.
+        """
+        _check_options(options)
         record = self._store.find(upload.id)
         if record is None or record.status in ("failed", "cancelled"):
             wanted = options or (record.options if record else ImportOptions())
@@ -80,7 +86,9 @@ class Imports:
         Raises:
             ModelNotFound: There is no such import.
             ImportConflict: It has not failed, or another try with the same bytes cannot succeed.
+            InvalidRequest: Nothing is converted to that type.
         """
+        _check_options(options)
         record = self._get(import_id)
         if record.status not in ("failed", "cancelled"):
             raise ImportConflict(f"The import is {record.status}; only a failed or cancelled one can be tried again.")
@@ -146,3 +154,8 @@ class Imports:
         self._events.add(ImportEvent(import_id, "queued", "", 0, message, datetime.now(timezone.utc)))
         self._put(import_id)
         logger.info("Import queued.", extra={"import_id": import_id})
+
+
+def _check_options(options: ImportOptions | None) -> None:
+    if options is not None and options.output_type not in OUTPUT_TYPE_NAMES:
+        raise InvalidRequest(f"'outputType' must be one of {', '.join(OUTPUT_TYPE_NAMES)}.", param="outputType")

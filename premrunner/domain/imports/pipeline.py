@@ -1,6 +1,7 @@
 """The stages in their order: each result is kept, so another try begins at the first that is missing."""
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,10 +16,15 @@ from premrunner.domain.imports.prove import prove
 from premrunner.domain.imports.run import ImportRun
 from premrunner.domain.imports.unpack import unpack
 from premrunner.engine.local_store import local_blobs
-from premrunner.errors import PremRunnerError
+from premrunner.errors import EngineError, EngineLost, EngineNotReady, PremRunnerError
 from premrunner.storage.blob_files import remove_unused_blob
 
 logger = logging.getLogger(__name__)
+
+# At the first start an engine may take so long, and one that was killed is back within a few seconds.
+ENGINE_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.25
+NEED_ENGINE = {"create", "prove"}
 
 Stage = Callable[[ImportRun], dict[str, Any]]
 
@@ -48,8 +54,32 @@ def run_stages(run: ImportRun, begin: Callable[[str], None]) -> None:
             continue
         run.watch.check()
         begin(name)
-        run.results[name] = {**stage(run), "is_done": True}
+        run.results[name] = {**_patiently(run, name, stage), "is_done": True}
         run.keep(run.results)
+
+
+def _patiently(run: ImportRun, name: str, stage: Stage) -> dict[str, Any]:
+    """Carry out a stage; one that needs the engine waits for it, and is tried again if it was restarted meanwhile."""
+    if name not in NEED_ENGINE:
+        return stage(run)
+    _wait_for_engine(run)
+    try:
+        return stage(run)
+    except (EngineNotReady, EngineLost):
+        run.report.say("The engine went away. Waiting for it.")
+        _wait_for_engine(run)
+        return stage(run)
+
+
+def _wait_for_engine(run: ImportRun) -> None:
+    """Return when the engine runs, or after so long that the stage had better say what is wrong."""
+    deadline = time.monotonic() + ENGINE_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(EngineError):
+            run.tools.engine.version()
+            return
+        run.watch.check()
+        time.sleep(LOOK_EVERY_SECONDS)
 
 
 def take_back(run: ImportRun) -> None:
