@@ -159,6 +159,17 @@ def _show_progress(line: str) -> None:
         click.echo(f"\r{line}\033[K", nl=False, err=True)
 
 
+@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def convert(arguments: tuple[str, ...]) -> None:
+    """Turn safetensors, and an adapter if there is one, into one GGUF file."""
+    # Several pieces are at work already; more threads of the linear algebra library would wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from premrunner.weights.command_line import main as convert_files
+
+    sys.exit(convert_files(arguments))
+
+
 @main.group()
 def engine() -> None:
     """The program that runs models."""

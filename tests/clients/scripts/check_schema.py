@@ -17,7 +17,8 @@ EXAMPLES = 12
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 SHORT = {"max_tokens": 1, "max_completion_tokens": 1, "max_output_tokens": 1}
 
-schema = schemathesis.openapi.from_url(f"{BASE}/openapi.json")
+# The original's chat knows no limit of tokens: it would write as long as the model can.
+schema = schemathesis.openapi.from_url(f"{BASE}/openapi.json").exclude(path="/api/chat/send")
 
 
 @schemathesis.hook
