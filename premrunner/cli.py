@@ -264,12 +264,11 @@ def list_keys() -> None:
     """List the access keys, newest first."""
     for key in _access_keys().all():
         limits = (
-            ("requests a minute", key.requests_per_minute),
-            ("tokens a day", key.tokens_per_day),
-            ("models", ", ".join(key.models)),
+            f"only {', '.join(key.models)}" if key.models else "",
+            f"{key.requests_per_minute} requests a minute" if key.requests_per_minute else "",
+            f"{key.tokens_per_day} tokens a day" if key.tokens_per_day else "",
         )
-        shown = "; ".join(f"{limit} {what}" if what != "models" else f"only {limit}" for what, limit in limits if limit)
-        click.echo(f"{key.hint}  {key.created_at:%Y-%m-%d}  {key.name}{f'  ({shown})' if shown else ''}")
+        click.echo("  ".join((f"{key.created_at:%Y-%m-%d}", key.hint, key.name, *(text for text in limits if text))))
 
 
 @keys.command("revoke")

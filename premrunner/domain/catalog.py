@@ -130,6 +130,22 @@ class Catalog:
                 return model
         raise ModelNotFound(model_id)
 
+    def is_gone(self, model_id: str) -> bool:
+        """Tell whether the engine has lost one of our models that it had; False while the engine does not answer.
+
+        Raises:
+            ModelNotFound: None of ours has that id.
+        """
+        model = self.ours(model_id)
+        if not model.is_ready:
+            self.forget()  # It may have become ready this very second, and then lists shall say so too.
+        try:
+            self.all()
+        except EngineError:
+            return False
+        model = self.ours(model_id)
+        return model.engine_model is None and model.record is not None and model.record.is_downloaded
+
     def default(self, key: AccessKey | None = None) -> CatalogModel:
         """Return the model for a caller who names none: the newest of ours, else of the engine's.
 

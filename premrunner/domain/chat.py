@@ -17,9 +17,10 @@ from premrunner.domain.catalog import Catalog
 from premrunner.domain.keys import AccessKeys
 from premrunner.domain.tracing import Tracing
 from premrunner.engine.client import EngineClient
-from premrunner.errors import Cancelled, EngineRefused, PremRunnerError, ServerEnding
+from premrunner.errors import Cancelled, EngineRefused, PremRunnerError, ServerEnding, StorageFailed
 from premrunner.net.http import Cancellation
 from premrunner.records import (
+    AccessKey,
     Caller,
     ChatChunk,
     ChatRequest,
@@ -247,7 +248,13 @@ class ChatService:
         self._running.discard(run)
         self._tracing.finish(trace)
         if run.caller.key:
-            self._keys.spend(run.caller.key, run.answer.spent_tokens)
+            self._charge(run.caller.key, run.answer)
+
+    def _charge(self, key: AccessKey, answer: Answer) -> None:
+        try:
+            self._keys.spend(key, answer.spent_tokens)
+        except StorageFailed as error:  # The answer is there, and its client shall have it.
+            logger.warning("The tokens of key '%s' were not counted: %s", key.name, error.message)
 
     def interrupt_all(self) -> None:
         """Stop every call that is under way, because the server ends; each tells its client so."""

@@ -18,6 +18,10 @@ bp = Blueprint("model_management", __name__)
 
 LONGEST_TEXT = 100_000
 LONGEST_CONTEXT = 10_000_000
+GONE = {
+    "message": "The engine does not have this model any more; somebody deleted it there.",
+    "hint": "Delete it here as well, and upload it again.",
+}
 OPTION_FIELDS = {"system", "template", "parameters", "contextLength"}
 
 
@@ -96,14 +100,21 @@ def import_shape(record: ImportRecord) -> dict[str, Any]:
     }
 
 
-def status_shape(view: ImportView) -> dict[str, Any]:
-    """Return an import as its status shows it: the original's fields, and everything that is known."""
+def status_shape(view: ImportView, *, is_gone: bool) -> dict[str, Any]:
+    """Return an import as its status shows it: the original's fields, and everything that is known.
+
+    Args:
+        view: The import.
+        is_gone: Whether the engine has lost the model since.
+    """
     record, model = view.record, view.model
     last = view.events[-1] if view.events else None
+    lost = {"status": "failed", "error": GONE} if is_gone else {}
     return {
         **import_shape(record),
+        **lost,
         "alias": model.alias if model else None,
-        "imported": record.status == "ready",
+        "imported": record.status == "ready" and not is_gone,
         "percent": last.percent if last else 0,
         "message": last.message if last else "",
         "place": view.place,

@@ -14,7 +14,6 @@ from premrunner.domain.chat import Answer, ChatRun
 from premrunner.errors import InvalidRequest
 from premrunner.records import Trace
 from premrunner.web import openai_reply, sse
-from premrunner.web.errors import error_body
 
 # 20 ms were measured to be enough every time; half as much again for a busy machine.
 PAUSE_SECONDS = 0.03
@@ -83,7 +82,7 @@ def _ending(run: ChatRun) -> Iterator[bytes]:
     time.sleep(PAUSE_SECONDS)
 
 
-FRAMING = sse.Framing(write=lambda value: sse.event(value, "completion"), failure=error_body, ending=_ending)
+FRAMING = sse.Framing(write=lambda value: sse.event(value, "completion"), ending=_ending, always_ends=True)
 
 
 def legacy_model(model: CatalogModel) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify, request
 
+from premrunner.domain.catalog import CatalogModel
 from premrunner.errors import ModelNotFound
 from premrunner.web import parsing, sampling
 from premrunner.web.caller import access_key
@@ -34,9 +35,8 @@ def show_running() -> Response:
 @operation(BODY, answer="Done")
 def load_model() -> Response:
     """Bring a model into memory, so that its first answer does not wait for that."""
-    catalog = services().catalog
-    model = catalog.resolve(parsing.fields(BODY, json_object(request))["model"], access_key())
-    catalog.load(model)
+    model = _named_model()
+    services().catalog.load(model)
     return jsonify(message=f"Model {model.model_id} is loaded.")
 
 
@@ -44,7 +44,11 @@ def load_model() -> Response:
 @operation(BODY, answer="Done")
 def unload_model() -> Response:
     """Take a model out of memory."""
-    catalog = services().catalog
-    model = catalog.resolve(parsing.fields(BODY, json_object(request))["model"], access_key())
-    catalog.unload(model)
+    model = _named_model()
+    services().catalog.unload(model)
     return jsonify(message=f"Model {model.model_id} is unloaded.")
+
+
+def _named_model() -> CatalogModel:
+    wanted = parsing.fields(BODY, json_object(request))
+    return services().catalog.resolve(wanted["model"], access_key())

@@ -45,11 +45,13 @@ class Framing:
         write: Turns an object into an event.
         failure: Turns an error, after the first byte, into the last object.
         ending: Yields what follows the last object of a call that ended well.
+        always_ends: Whether that follows a failure, too.
     """
 
     write: Callable[[Mapping[str, Any]], bytes] = event
     failure: Callable[[BaseException], Mapping[str, Any]] = error_body
     ending: Callable[[ChatRun], Iterable[bytes]] = lambda _: (DONE,)
+    always_ends: bool = False
 
 
 OPENAI = Framing()
@@ -85,7 +87,7 @@ def event_stream(
         ended.close()
         raise
     ended.callback(events.close)
-    written = chain([first], _never_raising(events, framing))
+    written = chain([first], _never_raising(run, events, framing))
     response = Response(written, mimetype="text/event-stream", headers=HEADERS)
     # Also runs when the client left before the generator began, which then never does.
     response.call_on_close(ended.close)
@@ -101,15 +103,16 @@ def _events(
     yield from framing.ending(run)
 
 
-def _never_raising(events: Iterable[bytes], framing: Framing) -> Generator[bytes, None, None]:
+def _never_raising(run: ChatRun, events: Iterable[bytes], framing: Framing) -> Generator[bytes, None, None]:
     """After the first byte a failure is an event of its own and the end of the stream."""
     try:
         yield from events
-    except PremRunnerError as error:
-        yield framing.write(framing.failure(error))
     except Exception as error:
-        logger.exception("A stream failed.")
+        if not isinstance(error, PremRunnerError):
+            logger.exception("A stream failed.", extra={"request_id": run.id})
         yield framing.write(framing.failure(error))
+        if framing.always_ends:
+            yield from framing.ending(run)
 
 
 def _client_socket() -> Any:

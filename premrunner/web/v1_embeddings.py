@@ -1,10 +1,10 @@
 """OpenAI's embeddings: texts as vectors."""
 
 import base64
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy
 from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.chat import Answer, ChatCall, ChatRun
@@ -90,4 +90,4 @@ def embedding_list(run: ChatRun, answer: Answer, is_base64: bool) -> dict[str, A
 
 def _base64(vector: Sequence[float]) -> str:
     """Return a vector as OpenAI's SDKs ask for it by default: little-endian float32."""
-    return base64.b64encode(numpy.asarray(vector, dtype="<f4").tobytes()).decode()
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()

@@ -52,7 +52,8 @@ def show_status(model_id: str) -> Response:
     """Tell whether a model can be used."""
     view = services().imports.find(model_id)
     if view is not None:
-        return jsonify(status_shape(view))
+        is_gone = view.record.status == "ready" and services().catalog.is_gone(model_id)
+        return jsonify(status_shape(view, is_gone=is_gone))
     report = services().handover.report(model_id)
     if report is not None:
         return jsonify(
@@ -64,8 +65,15 @@ def show_status(model_id: str) -> Response:
         name=model.name,
         alias=model.model_id,
         imported=model.is_ready,
-        status="ready" if model.is_ready else "importing",
+        status=_status_of(model, model_id),
     )
+
+
+def _status_of(model: CatalogModel, model_id: str) -> str:
+    """Return the original's word for a model that no import brought."""
+    if model.is_ready:
+        return "ready"
+    return "failed" if services().catalog.is_gone(model_id) else "importing"
 
 
 def openai_model(model: CatalogModel) -> dict[str, Any]:

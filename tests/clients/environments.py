@@ -39,6 +39,20 @@ PYTHON = {
 NODE = ("openai@7.57.0", "@premai/prem-sdk@0.3.100")
 
 
+class Mentioning(str):
+    """Equals every text in which it occurs: so small a model does not say the same on every machine."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and str(self) in other
+
+    __hash__ = str.__hash__
+
+
+PARIS = Mentioning("Paris")
+
+
 def run_python(name: str, script: str, server: LiveServer, *arguments: str) -> dict:
     """Run a script in an environment and return the JSON object that it prints last."""
     return _run([str(python_of(name)), str(SCRIPTS / script), *arguments], server)

@@ -1,8 +1,6 @@
 """The JavaScript packages, where there is a node to run them."""
 
-from .environments import run_node
-
-PARIS = "The capital of France is Paris."
+from .environments import PARIS, run_node
 
 
 def test_openais_javascript_package_works(live_server):

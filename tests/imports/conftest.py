@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import LiveServer, start_server, stop_server
 
+from premrunner.domain.catalog import FRESH_SECONDS
+
 IMPORT_SECONDS = 60
+# Each web process keeps the list for so long.
+CATALOG_SECONDS = FRESH_SECONDS + 0.1
 
 
 class ImportClient:
@@ -33,6 +37,11 @@ class ImportClient:
             assert time.monotonic() < deadline, status
             time.sleep(0.05)
         return status
+
+    def listed(self) -> dict[str, str]:
+        """Who brought each model that can be called, once the list is no older than this call."""
+        time.sleep(CATALOG_SECONDS)
+        return {model["id"]: model["owned_by"] for model in self.server.get("/v1/models").json()["data"]}
 
     def delete(self, model_id: str):
         return self.server.delete(f"/v1/models/{model_id}")
@@ -67,6 +76,14 @@ def import_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServ
 @pytest.fixture(scope="session")
 def imports(import_server: LiveServer) -> ImportClient:
     return ImportClient(import_server)
+
+
+@pytest.fixture
+def empty_server(imports: ImportClient) -> Iterator[None]:
+    """Remove what a failing test leaves, so that it fails alone."""
+    yield
+    for model in imports.server.get("/v1/models").json()["models"]:
+        imports.delete(model["id"])
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from weights.starter_layout import write_starter_layout
 
 from .conftest import leftovers, zip_of
 
+pytestmark = pytest.mark.usefixtures("empty_server")
+
 LIGHTHOUSE = Path(__file__).parent.parent / "weights" / "data" / "lora-lighthouse.zip"
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from flask import abort
 
 from .scripted_engine import END
 
@@ -75,6 +76,25 @@ def test_a_whole_answer_that_breaks_off_is_no_answer(api, engine, path):
     answer = post(api, path)
     assert answer.status_code == 502
     assert answer.json["error"]["code"] == "engine_broken"
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("path", WIRES)
+def test_a_busy_engine_says_when_to_come_back(api, engine, path):
+    engine.lines, engine.status = [{"error": "server busy, please try again. maximum pending requests exceeded"}], 503
+    answer = post(api, path)
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "overloaded")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("status", [405, 413, 415, 422])
+def test_what_http_itself_refuses_has_the_same_shape(app, api, status):
+    app.add_url_rule("/v1/refused", view_func=lambda: abort(status), endpoint="v1_refused")
+    answer = api.get("/v1/refused")
+    assert answer.status_code == status
+    assert set(answer.json["error"]) == {"message", "type", "param", "code"}
+    assert answer.json["error"]["type"] == "invalid_request_error"
+    assert answer.headers["x-request-id"]
 
 
 def test_responses_show_thoughts_text_and_calls_as_items(api, engine):
@@ -285,6 +305,14 @@ def test_an_old_client_of_prem_gets_what_its_parsers_need(api, engine):
     assert end == f"event: done\ndata: [DONE]\ntrace_id: {streamed.headers['x-request-id']}\ndocument_chunks: []"
     assert all(piece.startswith("event: completion\ndata: {") for piece in pieces)
     assert all("content" in json.loads(piece.split("data: ")[1])["choices"][0]["delta"] for piece in pieces)
+
+
+def test_an_old_client_of_prem_is_not_left_waiting_when_a_stream_fails(api, engine):
+    engine.lines = [{"message": {"content": "He"}, "done": False}, {"error": "the runner died"}]
+    streamed = api.post("/v1/chat/completions", json={"project_id": 1, "messages": USER, "stream": True})
+    *_, failure, end = streamed.text.strip().split("\n\n")
+    assert json.loads(failure.split("data: ")[1])["error"]["message"] == "the runner died"
+    assert end.startswith("event: done\n")
 
 
 def test_templates_of_the_old_platform_are_refused_clearly(api, engine):

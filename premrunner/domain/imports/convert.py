@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from premrunner.domain.imports.gguf_choice import GgufChoice, open_gguf
-from premrunner.domain.imports.identify import gguf_findings
+from premrunner.domain.imports.identify import gguf_findings, warnings_of
 from premrunner.domain.imports.material import SourceFile, to_json
 from premrunner.domain.imports.run import ImportRun
 from premrunner.errors import Cancelled
@@ -47,8 +47,10 @@ def convert(run: ImportRun) -> dict[str, Any]:
         raise
     file = SourceFile("model.gguf", made.path, 0, made.size_bytes, made.sha256)
     whole = gguf_findings(GgufChoice([open_gguf(file)], None))
-    kept = {name: findings[name] for name in ("kind", "baseModelName", "rank", "warnings") if findings.get(name)}
-    merged = {**findings, **whole, **kept, "storedAs": findings["quantization"]}
+    merged = {**findings, **whole, "storedAs": findings["quantization"]}
+    # Only now is it known what the whole model needs, and with which template it talks.
+    warnings = warnings_of(run, merged)
+    merged |= {"kind": findings["kind"], "warnings": warnings}
     run.tools.models.change(run.id, findings=merged, size=made.size_bytes)
     run.report.finish(f"Converted to {made.output_type}.")
     return {"parts": to_json([file], root), "findings": merged}

@@ -28,7 +28,7 @@ def identify(run: ImportRun) -> dict[str, Any]:
     found = [file for file in files if is_gguf(file)]
     result = _identify_gguf(run, found) if found else _identify_folder(run, files)
     findings = result["findings"]
-    findings["warnings"] = [warning for warning in _warnings(run, findings) if warning]
+    findings["warnings"] = warnings_of(run, findings)
     run.tools.models.change(run.id, findings=findings, size=findings["sizeBytes"])
     run.report.finish(_sentence(findings))
     return result
@@ -72,11 +72,13 @@ def _identify_folder(run: ImportRun, files: Sequence[SourceFile]) -> dict[str, A
     return inspect_folder(folders, target, run.tools.paths.root)
 
 
-def _warnings(run: ImportRun, findings: dict[str, Any]) -> list[str]:
+def warnings_of(run: ImportRun, findings: dict[str, Any]) -> list[str]:
+    """Return what its owner should know before the model is used; adds the figures behind it to the findings."""
     context = _context(run, findings)
     estimate = MemoryEstimate(findings["sizeBytes"], findings.get("cacheBytesAToken", 0) * context, context)
     findings["memoryBytes"] = estimate.total_bytes
-    return [memory_warning(estimate), *_template_warnings(run, findings)]
+    warnings = [memory_warning(estimate), *_template_warnings(run, findings)]
+    return [warning for warning in warnings if warning]
 
 
 def _context(run: ImportRun, findings: dict[str, Any]) -> int:

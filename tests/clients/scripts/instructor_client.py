@@ -6,12 +6,12 @@ import sys
 
 import instructor
 import openai
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Place(BaseModel):
-    city: str
-    country: str
+    city: str = Field(max_length=20)  # So small a model may not know when to stop.
+    country: str = Field(max_length=20)
 
 
 client = instructor.from_openai(

@@ -6,7 +6,7 @@ import os
 import sys
 
 import openai
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 MODEL = os.environ["MODEL"]
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -19,8 +19,8 @@ client = openai.OpenAI(**ADDRESS)
 
 
 class Place(BaseModel):
-    city: str
-    country: str
+    city: str = Field(max_length=20)  # So small a model may not know when to stop.
+    country: str = Field(max_length=20)
 
 
 def chat():

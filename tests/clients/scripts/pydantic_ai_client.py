@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_ai import Agent, NativeOutput
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
@@ -18,8 +18,8 @@ CALM = {"temperature": 0, "max_tokens": 60}
 
 
 class Place(BaseModel):
-    city: str
-    country: str
+    city: str = Field(max_length=20)  # So small a model may not know when to stop.
+    country: str = Field(max_length=20)
 
 
 async def chat():
