@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from premrunner.upload_client import UploadClient
+from premrunner.cli.upload_client import UploadClient
 
 LOOK_SECONDS = 0.3
 ENDED = {"ready", "failed", "cancelled"}
