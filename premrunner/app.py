@@ -58,12 +58,10 @@ from premrunner.web import (
     api_reference,
     auth,
     caller,
-    chunked_upload,
     cors,
     errors,
     model_management,
     model_path,
-    model_upload,
     openapi,
     prem_models,
     prem_platform,
@@ -73,7 +71,6 @@ from premrunner.web import (
     simple_chat,
     status,
     traces,
-    tus,
     v1_chat,
     v1_completions,
     v1_embeddings,
@@ -83,6 +80,7 @@ from premrunner.web import (
 )
 from premrunner.web.pages import site
 from premrunner.web.services import Services
+from premrunner.web.uploads import chunked_upload, model_upload, tus
 
 SESSION_DAYS = 30
 OPENAI_PREFIXES = ("/v1", "/api/v1")

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from premrunner.cli import main
 from premrunner.config import SETTINGS
-from premrunner.web.openai_request import PARAMETERS
+from premrunner.web.wire.openai_request import PARAMETERS
 
 ROOT = Path(__file__).parent.parent
 DOCS = {path.name: path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]}

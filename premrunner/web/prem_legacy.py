@@ -13,7 +13,8 @@ from premrunner.domain.catalog import CatalogModel
 from premrunner.domain.chat import Answer, ChatRun
 from premrunner.errors import InvalidRequest
 from premrunner.records import Trace
-from premrunner.web import openai_reply, sse
+from premrunner.web import sse
+from premrunner.web.wire import openai_reply
 
 # 20 ms were measured to be enough every time; half as much again for a busy machine.
 PAUSE_SECONDS = 0.03

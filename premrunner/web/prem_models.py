@@ -4,12 +4,13 @@ from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.catalog import CatalogModel
 from premrunner.errors import ModelNotFound
-from premrunner.web import parsing, sampling
+from premrunner.web import parsing
 from premrunner.web.caller import access_key
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.operation import operation
 from premrunner.web.parsing import Parameter, json_object
 from premrunner.web.services import services
+from premrunner.web.wire import sampling
 
 bp = Blueprint("prem_models", __name__)
 bp.before_request(require_engine)

@@ -6,13 +6,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from premrunner.web import openai_reply, prem_legacy, sse
+from premrunner.web import prem_legacy, sse
 from premrunner.web.caller import access_key, caller
 from premrunner.web.engine_guard import require_engine
-from premrunner.web.openai_request import PARAMETERS, parse_chat
 from premrunner.web.operation import operation
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
+from premrunner.web.wire import openai_reply
+from premrunner.web.wire.openai_request import PARAMETERS, parse_chat
 
 bp = Blueprint("v1_chat", __name__)
 bp.before_request(require_engine)

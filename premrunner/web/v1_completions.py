@@ -4,13 +4,14 @@ from functools import partial
 
 from flask import Blueprint, Response, jsonify, request
 
-from premrunner.web import completion_reply, sse
+from premrunner.web import sse
 from premrunner.web.caller import caller
-from premrunner.web.completion_request import PARAMETERS, parse_completion
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.operation import operation
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
+from premrunner.web.wire import completion_reply
+from premrunner.web.wire.completion_request import PARAMETERS, parse_completion
 
 bp = Blueprint("v1_completions", __name__)
 bp.before_request(require_engine)

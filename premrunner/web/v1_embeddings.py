@@ -10,12 +10,13 @@ from flask import Blueprint, Response, jsonify, request
 from premrunner.domain.chat import Answer, ChatCall, ChatRun
 from premrunner.errors import InvalidRequest
 from premrunner.records import EmbeddingRequest
-from premrunner.web import parsing, prem_legacy, sampling, sse
+from premrunner.web import parsing, prem_legacy, sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.operation import operation
 from premrunner.web.parsing import Check, Parameter, json_object
 from premrunner.web.services import services
+from premrunner.web.wire import sampling
 
 bp = Blueprint("v1_embeddings", __name__)
 bp.before_request(require_engine)

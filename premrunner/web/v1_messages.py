@@ -2,14 +2,15 @@
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from premrunner.web import messages_reply, sse
+from premrunner.web import sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.errors import answer_error
-from premrunner.web.messages_request import PARAMETERS, parse_message
 from premrunner.web.operation import operation
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
+from premrunner.web.wire import messages_reply
+from premrunner.web.wire.messages_request import PARAMETERS, parse_message
 
 bp = Blueprint("v1_messages", __name__)
 bp.before_request(require_engine)

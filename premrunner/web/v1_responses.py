@@ -2,13 +2,14 @@
 
 from flask import Blueprint, Response, jsonify, request
 
-from premrunner.web import responses_reply, sse
+from premrunner.web import sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.operation import operation
 from premrunner.web.parsing import json_object
-from premrunner.web.responses_request import PARAMETERS, parse_response
 from premrunner.web.services import services
+from premrunner.web.wire import responses_reply
+from premrunner.web.wire.responses_request import PARAMETERS, parse_response
 
 bp = Blueprint("v1_responses", __name__)
 bp.before_request(require_engine)

@@ -2,7 +2,7 @@ import pytest
 
 from premrunner.errors import InvalidRequest
 from premrunner.net.native_threads import NativeThreads
-from premrunner.web.multipart_form import TAIL_BYTES, MultipartForm
+from premrunner.web.uploads.multipart_form import TAIL_BYTES, MultipartForm
 from tests.uploads.sending import form_body, noise
 
 FIELDS = {"modelId": "1", "chunkIndex": 0, "totalChunks": 3}

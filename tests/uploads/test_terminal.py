@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from premrunner import upload_client
+from premrunner.cli import upload_client
 from premrunner.cli.upload_client import Meter, UploadClient, UploadFailed, find_files
 from tests.uploads.sending import MIB, noise
 

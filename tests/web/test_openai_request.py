@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from premrunner.errors import InvalidRequest
-from premrunner.web.openai_request import PARAMETERS, parse_chat
+from premrunner.web.wire.openai_request import PARAMETERS, parse_chat
 
 USER = {"role": "user", "content": "Hi"}
 PNG = base64.b64encode(b"\x89PNG").decode()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from premrunner.web.api_reference import takes
-from premrunner.web.openai_request import PARAMETERS
+from premrunner.web.wire.openai_request import PARAMETERS
 
 
 @pytest.fixture

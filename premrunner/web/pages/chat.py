@@ -10,11 +10,11 @@ from premrunner.domain.chat import ChatRun
 from premrunner.web import sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
-from premrunner.web.openai_request import parse_chat
 from premrunner.web.pages.markdown import GrowingMarkdown
 from premrunner.web.pages.setup import known_models
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
+from premrunner.web.wire.openai_request import parse_chat
 
 bp = Blueprint("chat", __name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 from premrunner.domain.chat import Answer, ChatRun
 from premrunner.records import ChatChunk, Usage
 from premrunner.web.errors import error_body
-from premrunner.web.openai_messages import wire_tool_calls
+from premrunner.web.wire.openai_messages import wire_tool_calls
 
 # What an answer says again of its request, with the values that hold when it was silent.
 ECHOED: Mapping[str, Any] = {

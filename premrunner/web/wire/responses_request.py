@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 from premrunner.domain.chat import ChatCall
 from premrunner.errors import InvalidRequest
 from premrunner.records import ChatRequest
-from premrunner.web import openai_messages, parsing, responses_input, sampling
+from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
+from premrunner.web.wire import openai_messages, responses_input, sampling
 
 
 def _stored(name: str, _value: Any) -> NoReturn:

@@ -6,8 +6,9 @@ from typing import Any
 from premrunner.domain.chat import ChatCall
 from premrunner.errors import InvalidRequest
 from premrunner.records import ChatRequest
-from premrunner.web import openai_messages, parsing, sampling
+from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
+from premrunner.web.wire import openai_messages, sampling
 
 ROLES = ("user", "assistant")
 # Anthropic's words for OpenAI's choices; a named tool is treated apart.

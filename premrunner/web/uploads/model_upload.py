@@ -7,7 +7,7 @@ from premrunner.errors import InvalidRequest
 from premrunner.web.model_management import import_options
 from premrunner.web.parsing import json_object
 from premrunner.web.services import services
-from premrunner.web.upload_parsing import file_form
+from premrunner.web.uploads.upload_parsing import file_form
 
 bp = Blueprint("model_upload", __name__)
 

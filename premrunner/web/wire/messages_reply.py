@@ -9,7 +9,7 @@ import orjson
 from premrunner.domain.chat import Answer, ChatRun
 from premrunner.records import ChatChunk, Usage
 from premrunner.web.errors import error_body, face_of
-from premrunner.web.openai_messages import wire_tool_calls
+from premrunner.web.wire.openai_messages import wire_tool_calls
 
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens"}
 # Where Anthropic has another word than OpenAI for the kind of an error.

@@ -7,10 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from premrunner.domain.upload_body import ChunkAddress
 from premrunner.domain.upload_completion import handle_of, index_ranges
 from premrunner.domain.uploads import PROPOSED_CHUNK_BYTES, UploadStatus
-from premrunner.web import upload_parsing
 from premrunner.web.parsing import json_object, text
-from premrunner.web.request_body import body_of
 from premrunner.web.services import services
+from premrunner.web.uploads import upload_parsing
+from premrunner.web.uploads.request_body import body_of
 
 bp = Blueprint("chunked_upload", __name__)
 

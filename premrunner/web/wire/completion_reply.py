@@ -7,8 +7,8 @@ from itertools import accumulate
 from typing import Any
 
 from premrunner.domain.chat import Answer, ChatRun
-from premrunner.web.completion_request import CompletionWish
-from premrunner.web.openai_reply import wire_usage
+from premrunner.web.wire.completion_request import CompletionWish
+from premrunner.web.wire.openai_reply import wire_usage
 
 
 def completion(run: ChatRun, answer: Answer, wish: CompletionWish) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from premrunner.errors import InvalidRequest
 from premrunner.web import parsing
-from premrunner.web.openai_messages import engine_message
+from premrunner.web.wire.openai_messages import engine_message
 
 PARTS = {"input_text": "text", "output_text": "text", "text": "text", "refusal": "refusal", "input_image": "image_url"}
 

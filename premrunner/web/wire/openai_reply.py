@@ -7,7 +7,7 @@ from typing import Any
 
 from premrunner.domain.chat import Answer, ChatRun
 from premrunner.records import ChatChunk, Usage
-from premrunner.web.openai_messages import wire_tool_calls
+from premrunner.web.wire.openai_messages import wire_tool_calls
 
 
 def completion(run: ChatRun, answer: Answer) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 from premrunner.domain.chat import ChatCall
 from premrunner.errors import InvalidRequest
 from premrunner.records import CompletionRequest
-from premrunner.web import parsing, sampling
+from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
+from premrunner.web.wire import sampling
 
 LOGPROBS_MOST = 20
 

@@ -6,7 +6,7 @@ from flask import Request, current_app
 
 from premrunner.errors import Cancelled
 from premrunner.net.native_threads import NativeThreads
-from premrunner.web.native_body import CUT, STALL_SECONDS, NativeBody, patience, takes_native
+from premrunner.web.uploads.native_body import CUT, STALL_SECONDS, NativeBody, patience, takes_native
 
 # gunicorn reads at most so much at once.
 READ_BYTES = 1024 * 1024

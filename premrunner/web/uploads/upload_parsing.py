@@ -17,8 +17,8 @@ from premrunner.domain.uploads import PROPOSED_CHUNK_BYTES, UploadWish
 from premrunner.errors import InvalidRequest
 from premrunner.records import Digest, UploadFile
 from premrunner.web import parsing
-from premrunner.web.multipart_form import MultipartForm, boundary_of
-from premrunner.web.request_body import body_of
+from premrunner.web.uploads.multipart_form import MultipartForm, boundary_of
+from premrunner.web.uploads.request_body import body_of
 
 # The largest size that any disk or database can hold; MAX_UPLOAD_BYTES is checked later, with its own answer.
 LARGEST_SIZE = 2**53

@@ -18,9 +18,9 @@ from premrunner.domain.uploads import UploadWish
 from premrunner.errors import DigestMismatch, InvalidRequest, Overloaded, UploadTooLarge
 from premrunner.records import Digest, UploadFile, UploadRecord
 from premrunner.web.errors import answer_error
-from premrunner.web.request_body import body_of
 from premrunner.web.services import services
-from premrunner.web.upload_parsing import LARGEST_SIZE, digest_of, stem
+from premrunner.web.uploads.request_body import body_of
+from premrunner.web.uploads.upload_parsing import LARGEST_SIZE, digest_of, stem
 
 bp = Blueprint("tus", __name__)
 

@@ -11,8 +11,8 @@ from werkzeug.http import parse_options_header
 
 from premrunner.errors import InvalidRequest
 from premrunner.net.native_threads import NativeThreads
-from premrunner.web.native_body import NativeBody
-from premrunner.web.request_body import StreamBody, body_of
+from premrunner.web.uploads.native_body import NativeBody
+from premrunner.web.uploads.request_body import StreamBody, body_of
 
 HEAD_BYTES = TAIL_BYTES = 64 * 1024
 BROKEN = "The form is not one that a browser sends: multipart/form-data with a file and short fields."
