@@ -1,0 +1,46 @@
+"""The things PremRunner talks about, as plain values that every part may hold.
+
+Times of day are UTC; durations carry their unit in the name.
+"""
+
+from premrunner.records.asking import (
+    ChatChunk,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    EngineRequest,
+    Json,
+    Usage,
+)
+from premrunner.records.callers import AccessKey, Caller
+from premrunner.records.identity import ID_DIGITS, is_id, new_id
+from premrunner.records.models import EngineModel, LoadedModel, MessageRecord, ModelRecord
+from premrunner.records.traces import Trace, TraceBegun, TraceFinished, TraceStatus
+from premrunner.records.uploads import Digest, UploadFile, UploadRecord, UploadState
+
+__all__ = [
+    "ID_DIGITS",
+    "AccessKey",
+    "Caller",
+    "ChatChunk",
+    "ChatRequest",
+    "CompletionRequest",
+    "Digest",
+    "EmbeddingRequest",
+    "EngineModel",
+    "EngineRequest",
+    "Json",
+    "LoadedModel",
+    "MessageRecord",
+    "ModelRecord",
+    "Trace",
+    "TraceBegun",
+    "TraceFinished",
+    "TraceStatus",
+    "UploadFile",
+    "UploadRecord",
+    "UploadState",
+    "Usage",
+    "is_id",
+    "new_id",
+]
