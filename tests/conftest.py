@@ -49,7 +49,7 @@ class LiveServer:
         return requests.get(self.url + path, headers=self.headers, timeout=60, **kwargs)
 
     def post(self, path: str, body: object = None, **kwargs) -> requests.Response:
-        return requests.post(self.url + path, json=body, headers=self.headers, timeout=120, **kwargs)
+        return requests.post(self.url + path, json=body, headers=self.headers, timeout=300, **kwargs)
 
     def delete(self, path: str) -> requests.Response:
         return requests.delete(self.url + path, headers=self.headers, timeout=60)

@@ -125,10 +125,16 @@ class Catalog:
         Raises:
             ModelNotFound: None of them has it.
         """
-        for model in self.known():
-            if model.record and model.record.id == model_id:
-                return model
-        raise ModelNotFound(model_id)
+        found = self._find_ours(model_id)
+        if found is None:
+            self.forget()  # It may have come this very second.
+            found = self._find_ours(model_id)
+        if found is None:
+            raise ModelNotFound(model_id)
+        return found
+
+    def _find_ours(self, model_id: str) -> CatalogModel | None:
+        return next((model for model in self.known() if model.record and model.record.id == model_id), None)
 
     def is_gone(self, model_id: str) -> bool:
         """Tell whether the engine has lost one of our models that it had; False while the engine does not answer.

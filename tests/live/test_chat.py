@@ -249,7 +249,7 @@ def test_fifty_clients_at_once_all_get_their_answer(live_server):
 
 
 def test_the_simple_chat_of_the_original_keeps_its_history(live_server):
-    live_server.post("/api/chat/send", {"message": "Hi"})
+    live_server.post("/api/chat/send", {"message": FRANCE})
     assert requests.delete(live_server.url + "/api/chat/history", headers=live_server.headers, timeout=5).json() == {
         "success": True
     }
