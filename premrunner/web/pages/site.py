@@ -11,12 +11,12 @@ from premrunner.errors import TooManyAttempts, Unauthorized
 from premrunner.extensions import csrf
 from premrunner.web import auth
 from premrunner.web.errors import face_of
-from premrunner.web.pages import assets, chat, models, traces
+from premrunner.web.pages import assets, chat, keys, models, traces
 from premrunner.web.pages.formats import FILTERS
 from premrunner.web.services import services
 
 bp = Blueprint("ui", __name__)
-for part in (assets, chat, models, traces):
+for part in (assets, chat, keys, models, traces):
     bp.register_blueprint(part.bp)
 
 
