@@ -12,7 +12,7 @@ from premrunner.cli import engine, keys, models, site
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(premrunner.__version__, prog_name="PremRunner")
 def main() -> None:
-    """Drop a fine-tuned model in the browser, chat with it, call it from code."""
+    """Bring a fine-tuned model, chat with it in the browser, call it from code, see every call."""
 
 
 for command in (
