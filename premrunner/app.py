@@ -138,8 +138,7 @@ def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
 
 
 def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
-    with app.app_context():
-        database = Database(tune(db.engine))
+    database = _database(app)
     link = EngineLink(paths.run)
     engine = EngineClient(link.pool)
     models = ModelStore(database)
@@ -148,13 +147,15 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     tracing = Tracing(writer, TraceStore(database))
     keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
-    upload_parts = (UploadStore(database), UploadFiles(paths), TrailingHashes(paths), NativeThreads(UPLOAD_THREADS))
+    upload_files, threads = UploadFiles(paths), NativeThreads(UPLOAD_THREADS)
+    upload_parts = (UploadStore(database), upload_files, TrailingHashes(paths), threads)
     expiry = timedelta(hours=settings.upload_expiry_hours)
     uploads = Uploads(*upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
     completion = Completion(uploads, *upload_parts)
     chat = ChatService(engine, catalog, admission, tracing, keys)
-    tools = Tools(paths, WorkFiles(paths), UploadFiles(paths), models, engine, link, catalog, chat)
-    import_rows = (ImportStore(database), EventStore(database))
+    tools = Tools(paths, WorkFiles(paths), upload_files, models, engine, link, catalog, chat)
+    events = EventStore(database)
+    import_rows = (ImportStore(database), events)
     execution = ImportExecution(*import_rows, uploads, tools, expiry)
     secret = paths.secret(paths.session_key)
     jobs = JobQueue(paths.job_queue, settings.redis_url, secret, execution.run, execution.clean)
@@ -176,9 +177,15 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         handover=Handover(completion, imports.begin),
         imports=imports,
         execution=execution,
-        feed=EventFeed(import_rows[1]),
-        model_changes=ModelChanges(*import_rows, uploads, tools, upload_parts[3]),
+        feed=EventFeed(events),
+        model_changes=ModelChanges(*import_rows, uploads, tools, threads),
     )
+
+
+def _database(app: Flask) -> Database:
+    """Return the app's database; every call gives the same engine."""
+    with app.app_context():
+        return Database(tune(db.engine))
 
 
 def _register(app: Flask, settings: Settings) -> None:
@@ -210,8 +217,7 @@ def prepare_database(app: Flask) -> None:
         StorageFailed: The database cannot be opened or upgraded.
     """
     paths = DataPaths(Path(app.config["DATA_PATH"]))
-    with app.app_context():
-        database = Database(tune(db.engine))
+    database = _database(app)
     upgrade_database(app, database, paths.backups)
     TraceStore(database).settle_interrupted(f"{socket.gethostname()}:")
     app.extensions["premrunner"].uploads.clean()
@@ -220,16 +226,14 @@ def prepare_database(app: Flask) -> None:
 def access_keys_of(app: Flask) -> AccessKeys:
     """Return the access keys, in a database that is up to date; for the command line, with or without a server."""
     paths = DataPaths(Path(app.config["DATA_PATH"]))
-    with app.app_context():
-        upgrade_database(app, Database(tune(db.engine)), paths.backups)
+    upgrade_database(app, _database(app), paths.backups)
     services: Services = app.extensions["premrunner"]
     return services.keys
 
 
 def settle_process(app: Flask, pid: int) -> None:
     """Settle the calls that a dead web process of this machine had in hand."""
-    with app.app_context():
-        TraceStore(Database(db.engine)).settle_interrupted(process_name(pid))
+    TraceStore(_database(app)).settle_interrupted(process_name(pid))
 
 
 def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], None]) -> EngineSupervisor:

