@@ -5,8 +5,9 @@ import hmac
 import re
 
 from flask import Flask, current_app, g, redirect, request, session, url_for
-from flask_wtf.csrf import validate_csrf
+from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.wrappers import Response
+from wtforms import ValidationError
 
 from premrunner.errors import Forbidden, Unauthorized
 from premrunner.extensions import csrf
@@ -120,7 +121,7 @@ def _check_origin() -> None:
             validate_csrf(sent)  # Without a look at the body, which for an upload is gigabytes.
         else:
             csrf.protect()
-    except Exception as error:
+    except (CSRFError, ValidationError) as error:
         raise Forbidden("This page is too old, or another site asked. Reload it and try again.") from error
 
 
