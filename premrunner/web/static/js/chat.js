@@ -1,7 +1,7 @@
 import { Announcer } from "./lib/announcer.js";
 import { Composer } from "./lib/composer.js";
 import { Conversation } from "./lib/conversation.js";
-import { isLoaded, watchEngine } from "./lib/engine.js";
+import { isLoaded } from "./lib/engine.js";
 import { events } from "./lib/events.js";
 import { AnswerView, userMessage } from "./lib/message_view.js";
 import { RequestFailed, post } from "./lib/request.js";
@@ -143,7 +143,6 @@ addEventListener("pagehide", () => {
   conversation.save();
 });
 restore();
-watchEngine();
 watchSetup(["#setup", "#model"], () => {
   find("first-prompts").hidden = false;
   announcer.sayNow("The model is ready.");

@@ -3,6 +3,7 @@ const WAITING_MS = 1500;
 
 const chip = document.querySelector("[data-engine]");
 const names = { builtin: "built-in (llama.cpp)", ollama: "Ollama" };
+let isWatching = false;
 let status = { state: chip?.dataset.state, loadedModels: JSON.parse(chip?.dataset.loaded ?? "[]") };
 
 /** Whether the engine had a model in its memory when it was last asked. */
@@ -14,8 +15,8 @@ const withoutTag = (name) => name.replace(/:latest$/, "");
 
 /** Keep the header's engine chip true; asks more often while the engine is not ready, and not at all unseen. */
 export function watchEngine() {
-  if (!chip) return;
-  closeOnOutsideClick();
+  if (!chip || isWatching) return;
+  isWatching = true;
   document.addEventListener("visibilitychange", () => document.hidden || ask());
   later();
 }
@@ -51,9 +52,4 @@ function show(next) {
 /** A screen reader speaks what is set again, so only a change is set. */
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-function closeOnOutsideClick() {
-  document.addEventListener("click", (event) => chip.contains(event.target) || (chip.open = false));
-  chip.addEventListener("keydown", (event) => event.key === "Escape" && (chip.open = false));
 }

@@ -1,0 +1,9 @@
+const SHOWN_MS = 6000;
+
+/** Say what happened, to those who see and to those who listen, for some seconds. */
+export function toast(text, { isBad = false } = {}) {
+  const region = document.querySelector("[data-toasts]");
+  const shown = Object.assign(document.createElement("p"), { className: isBad ? "toast bad" : "toast", textContent: text });
+  region.append(shown);
+  setTimeout(() => shown.remove(), SHOWN_MS);
+}
