@@ -11,6 +11,7 @@ from pathlib import Path
 
 from premrunner.weights.adapter_config import CONFIG_NAME, AdapterConfig, read_adapter_config
 from premrunner.weights.errors import NotWeights, UnsupportedAdapter, WeightsInvalid
+from premrunner.weights.places import NO_PLACES, Places, weights_in
 from premrunner.weights.safetensors import StoredTensor, read_header
 from premrunner.weights.source import canonical_name
 
@@ -85,21 +86,25 @@ def is_adapter(folder: Path) -> bool:
     return (folder / CONFIG_NAME).is_file() and not (folder / "config.json").is_file()
 
 
-def open_adapter(folder: Path) -> Adapter:
+def open_adapter(folder: Path, places: Places = NO_PLACES) -> Adapter:
     """Open an adapter's folder; headers only.
+
+    Args:
+        folder: The adapter's.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         UnsupportedAdapter: A kind that cannot be merged exactly.
         WeightsInvalid: A file is missing or damaged, or a layer lacks one of its matrices.
     """
     config = read_adapter_config(folder)
-    files = tuple(sorted(folder.glob("adapter_model*.safetensors")))
+    files = tuple(weights_in(folder, "adapter_model*.safetensors", places))
     if not files:
         raise _no_weights(folder)
     parts: dict[str, dict[str, StoredTensor]] = {}
     replacements: dict[str, StoredTensor] = {}
     names: set[str] = set()
-    for tensor in (tensor for path in files for tensor in read_header(path).values()):
+    for tensor in (tensor for path in files for tensor in read_header(path, places).values()):
         if match := _KEY.fullmatch(tensor.name):
             if match["kind"] == "bias":
                 raise UnsupportedAdapter("lora_bias", "which is not merged here; save the merged model with PEFT.")

@@ -13,6 +13,7 @@ from premrunner.weights.adapter import Adapter
 from premrunner.weights.checkpoint import INDEX_NAME
 from premrunner.weights.errors import BaseMismatch, BaseNotFound, WeightsInvalid
 from premrunner.weights.json_file import MAX_JSON_BYTES, read_json_object
+from premrunner.weights.places import NO_PLACES, Places
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.task import open_merge
 
@@ -94,14 +95,19 @@ def find_base(adapter: Adapter, candidates: Iterable[BaseCandidate]) -> BaseCand
     raise mismatch or BaseNotFound(base_names(written)[0])
 
 
-def prove_base(adapter: Adapter, base: Path) -> None:
+def prove_base(adapter: Adapter, base: Path, places: Places = NO_PLACES) -> None:
     """Check that everything that an adapter changes is in a base, and fits; headers only.
+
+    Args:
+        adapter: Opened.
+        base: Folder of its safetensors, or its GGUF file.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         BaseMismatch: Something is not, or does not; names the first tensor.
         WeightsInvalid: The base itself is damaged.
     """
-    open_merge(base, adapter, OpenFiles())
+    open_merge(base, adapter, OpenFiles(places))
 
 
 def download_base(template: str, model_name: str, folder: Path, fetch: Fetch) -> Path:

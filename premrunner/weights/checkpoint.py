@@ -1,13 +1,14 @@
 """The weights of one folder: which files hold them, that none is missing, and where each tensor lies."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from premrunner.weights.errors import NotWeights, QuantizedCheckpoint, ShardsIncomplete, WeightsInvalid
 from premrunner.weights.json_file import MAX_JSON_BYTES, read_json_object
+from premrunner.weights.places import NO_PLACES, Places, weights_in
 from premrunner.weights.safetensors import StoredTensor, read_header
 
 INDEX_NAME = "model.safetensors.index.json"
@@ -47,8 +48,12 @@ class Checkpoint:
         return sum(tensor.size_bytes for tensor in self.tensors.values())
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
+def open_checkpoint(folder: Path, places: Places = NO_PLACES) -> Checkpoint:
     """Find the weights in a folder and read their headers.
+
+    Args:
+        folder: The model's.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         NotWeights: There are none, or only pickles.
@@ -57,10 +62,11 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     """
     index_path = folder / INDEX_NAME
     weight_map = _read_weight_map(index_path) if index_path.is_file() else {}
-    files = _indexed_files(folder, weight_map) if weight_map else _unindexed_files(folder)
+    there = _candidates(folder, places)
+    files = _indexed_files(folder, there, weight_map) if weight_map else _unindexed_files(folder, there)
     tensors: dict[str, StoredTensor] = {}
     for path in files:
-        for tensor in read_header(path).values():
+        for tensor in read_header(path, places).values():
             if tensor.name in tensors:
                 raise WeightsInvalid(
                     f"Both {tensors[tensor.name].path.name} and {path.name} hold {tensor.name}. Keep one of them.",
@@ -108,14 +114,15 @@ def _read_weight_map(index_path: Path) -> dict[str, str]:
     return {str(name): str(file_name) for name, file_name in weight_map.items()}
 
 
-def _indexed_files(folder: Path, weight_map: Mapping[str, str]) -> list[Path]:
+def _indexed_files(folder: Path, there: Sequence[Path], weight_map: Mapping[str, str]) -> list[Path]:
     wanted = sorted(set(weight_map.values()))
-    missing = [name for name in wanted if not (folder / name).is_file()]
+    names = {path.name for path in there}
+    missing = [name for name in wanted if name not in names]
     if missing:
         raise ShardsIncomplete(
             f"{len(missing)} of {len(wanted)} shards are missing: {', '.join(missing[:5])}.", missing=missing
         )
-    surplus = sorted({path.name for path in _candidates(folder) if path.name.startswith("model")} - set(wanted))
+    surplus = sorted({name for name in names if name.startswith("model")} - set(wanted))
     if surplus:
         raise ShardsIncomplete(
             f"{', '.join(surplus[:5])} is not in {INDEX_NAME}: it belongs to another model or an older save. "
@@ -125,9 +132,8 @@ def _indexed_files(folder: Path, weight_map: Mapping[str, str]) -> list[Path]:
     return [folder / name for name in wanted]
 
 
-def _unindexed_files(folder: Path) -> list[Path]:
-    files = list(_candidates(folder))
-    files = [path for path in files if path.name.startswith("model")] or files
+def _unindexed_files(folder: Path, there: Sequence[Path]) -> Sequence[Path]:
+    files = [path for path in there if path.name.startswith("model")] or there
     if not files:
         raise _nothing_to_convert(folder)
     shards = [match for path in files if (match := _SHARD.fullmatch(path.name))]
@@ -146,10 +152,8 @@ def _unindexed_files(folder: Path) -> list[Path]:
     return files
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob("*.safetensors")):
-        if path.is_file() and not path.name.startswith(_NOT_THE_MODEL):
-            yield path
+def _candidates(folder: Path, places: Places) -> Sequence[Path]:
+    return [path for path in weights_in(folder, "*.safetensors", places) if not path.name.startswith(_NOT_THE_MODEL)]
 
 
 def _nothing_to_convert(folder: Path) -> NotWeights:

@@ -14,6 +14,7 @@ from premrunner.weights import foreign_converter
 from premrunner.weights.errors import UnsupportedArchitecture
 from premrunner.weights.gguf_writer import write_gguf
 from premrunner.weights.lineage import Lineage
+from premrunner.weights.places import NO_PLACES, Places, write_out
 from premrunner.weights.progress import Progress, ProgressMeter, Stage
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.stream import stream_values
@@ -50,6 +51,7 @@ def convert(
     adapter: Path | None = None,
     output_type: str = "auto",
     name: str | None = None,
+    places: Places = NO_PLACES,
     progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Conversion:
@@ -64,6 +66,7 @@ def convert(
         adapter: Folder of a LoRA adapter to merge in.
         output_type: One of ``OUTPUT_TYPE_NAMES``; ``auto`` keeps the type that the weights are stored in.
         name: What the model is called in the file; by default what its card or folder says.
+        places: Where the bytes of files are that have none of their own.
         progress: Told how far it is, at most ten times a second, from any thread.
         is_cancelled: Asked often; once it says yes, the work stops.
 
@@ -73,7 +76,7 @@ def convert(
         Cancelled: On demand.
     """
     watch = _Watch(progress, is_cancelled)
-    files = OpenFiles()
+    files = OpenFiles(places)
     try:
         task = open_task(source, adapter, files, output_type=output_type, name=name)
         return _carry_out(task, destination, files, watch)
@@ -124,6 +127,7 @@ def _convert_with_llama_cpp(
     """Let llama.cpp's converter make a file beside the destination, and write that anew as it was asked for."""
     with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as folder:
         between = Path(folder) / f"{source.name}.gguf"
+        write_out(source, files.places)
         plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
         foreign_converter.run_converter(source, between, plain, watch.is_cancelled)
         task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
@@ -132,7 +136,7 @@ def _convert_with_llama_cpp(
 
 def _survey(task: Task, files: OpenFiles, watch: _Watch) -> list[SourceFile]:
     paths = [path for source in task.sources for path in source.paths]
-    meter = watch.meter("checking", sum(path.stat().st_size for path in paths))
+    meter = watch.meter("checking", sum(files.size_bytes(path) for path in paths))
     return [
         found
         for source in task.sources

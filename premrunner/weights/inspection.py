@@ -11,6 +11,7 @@ from premrunner.weights.adapter_config import CONFIG_NAME
 from premrunner.weights.errors import NotWeights
 from premrunner.weights.gguf_reader import GGUFFile, read_gguf
 from premrunner.weights.model import open_model
+from premrunner.weights.places import NO_PLACES, Places
 from premrunner.weights.plan import plan_conversion
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.source import checkpoint_tensors
@@ -44,7 +45,7 @@ class Inspection:
     rank: int | None = None
 
 
-def inspect(path: Path) -> Inspection:
+def inspect(path: Path, places: Places = NO_PLACES) -> Inspection:
     """Say what a folder or file is, and that nothing about it prevents a conversion.
 
     Everything but the values is checked: NaN and infinity are found by ``convert``, which reads every value before it
@@ -52,6 +53,7 @@ def inspect(path: Path) -> Inspection:
 
     Args:
         path: A GGUF file; or a folder with a model, an adapter or one GGUF file, at its root or in a folder inside.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         UnsupportedArchitecture: Nobody knows the architecture; said before anything else.
@@ -61,8 +63,8 @@ def inspect(path: Path) -> Inspection:
     if path.is_file():
         return _inspect_gguf(read_gguf(path))
     if is_adapter(path):
-        return _inspect_adapter(open_adapter(path))
-    return _inspect_model(path)
+        return _inspect_adapter(open_adapter(path, places))
+    return _inspect_model(path, places)
 
 
 def locate(path: Path) -> Path:
@@ -87,9 +89,9 @@ def locate(path: Path) -> Path:
     )
 
 
-def _inspect_model(folder: Path) -> Inspection:
-    model = open_model(folder)
-    files = OpenFiles()
+def _inspect_model(folder: Path, places: Places) -> Inspection:
+    model = open_model(folder, places)
+    files = OpenFiles(places)
     plan = plan_conversion(model, checkpoint_tensors(model.checkpoint, model.config.values, files))
     return Inspection(
         "model",

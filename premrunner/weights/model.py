@@ -7,6 +7,7 @@ from premrunner.weights.architectures import family_of
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.checkpoint import Checkpoint, open_checkpoint, refuse_quantized
 from premrunner.weights.config import Config, read_config
+from premrunner.weights.places import NO_PLACES, Places
 
 # Text files that shape the result, and so belong to its lineage.
 _TEXT_FILES = (
@@ -38,8 +39,12 @@ class Model:
     checkpoint: Checkpoint
 
 
-def open_model(folder: Path) -> Model:
+def open_model(folder: Path, places: Places = NO_PLACES) -> Model:
     """Open a folder and identify its model.
+
+    Args:
+        folder: The model's.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         UnsupportedArchitecture: Nobody knows it; said before anything else is looked at.
@@ -47,7 +52,7 @@ def open_model(folder: Path) -> Model:
     """
     config = read_config(folder)
     family = family_of(config.architecture)
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_checkpoint(folder, places)
     refuse_quantized(checkpoint, config.values)
     return Model(folder, family, family.complete(config), checkpoint)
 

@@ -5,13 +5,13 @@ and place, then the values. https://huggingface.co/docs/safetensors#format
 """
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from premrunner.weights.errors import NotWeights, WeightsInvalid
 from premrunner.weights.json_file import parse_json_object
+from premrunner.weights.places import NO_PLACES, Places, place_of
 
 # The format allows 100 MB. The largest real header (20 000 tensors in one file) has 3 MB, and parsed JSON takes
 # twenty times its size.
@@ -55,22 +55,28 @@ class StoredTensor:
     size_bytes: int
 
 
-def read_header(path: Path) -> dict[str, StoredTensor]:
+def read_header(path: Path, places: Places = NO_PLACES) -> dict[str, StoredTensor]:
     """Read where each tensor of a file lies, ordered by name; nothing but the header is read.
+
+    Args:
+        path: The file.
+        places: Where the bytes of files are that have none of their own.
 
     Raises:
         NotWeights: The file is not safetensors.
         WeightsInvalid: It is, and damaged.
     """
     try:
-        with path.open("rb") as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-            start = file.read(64)
+        place = place_of(path, places)
+        size_bytes = place.size_bytes
+        with place.path.open("rb") as file:
+            file.seek(place.offset_bytes)
+            start = file.read(min(64, size_bytes))
             if start[8:9] != b"{":
                 # A header's length may begin like anything, so the look of the first bytes only counts without one.
                 _refuse_impostors(start, path.name)
             header_bytes = _header_length(start, size_bytes, path.name)
-            file.seek(8)
+            file.seek(place.offset_bytes + 8)
             header = parse_json_object(file.read(header_bytes), path.name)
     except OSError as error:
         raise WeightsInvalid(f"{path.name} cannot be read.", file_name=path.name) from error

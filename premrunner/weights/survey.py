@@ -72,7 +72,7 @@ def _survey_file(
     role: str, item: tuple[Path, list[StoredTensor]], *, files: OpenFiles, advance: Advance
 ) -> tuple[SourceFile, dict[str, int]]:
     path, tensors = item
-    size_bytes = path.stat().st_size
+    size_bytes = files.size_bytes(path)
     bad: dict[str, int] = {}
     with BackgroundSha256() as digest:
         place = 0

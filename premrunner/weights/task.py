@@ -58,12 +58,14 @@ def open_task(
     Raises:
         WeightsInvalid: Something is missing, damaged or does not fit.
     """
-    adapter = open_adapter(adapter_folder) if adapter_folder else None
+    adapter = open_adapter(adapter_folder, files.places) if adapter_folder else None
     if folder.is_file():
         return _open_gguf_task(folder, adapter, files, output_type=output_type, name=name)
     if is_adapter(folder):
-        raise BaseNotFound(open_adapter(folder).config.base_model_name or "a model that its config does not name")
-    model = open_model(folder)
+        raise BaseNotFound(
+            open_adapter(folder, files.places).config.base_model_name or "a model that its config does not name"
+        )
+    model = open_model(folder, files.places)
     tensors = _tensors(model, adapter, files)
     plan = plan_conversion(
         model,
@@ -91,7 +93,7 @@ def open_rewrite_task(folder: Path, made: Path, files: OpenFiles, *, output_type
     if output_type != "auto":
         output_type_named(output_type)
     plan = plan_rewrite(read_gguf(made), files, output_type=output_type, name=name)
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_checkpoint(folder, files.places)
     source = _source(folder, checkpoint.files, list(checkpoint.tensors.values()), has_adapter=False)
     return Task(plan, [source], options={"converter": "llama.cpp", **_options(name)})
 
@@ -110,7 +112,7 @@ def open_merge(base: Path, adapter: Adapter, files: OpenFiles) -> None:
     if base.is_file():
         merge_into_gguf(open_gguf_base(read_gguf(base)), adapter, files)
     else:
-        _tensors(open_model(base), adapter, files)
+        _tensors(open_model(base, files.places), adapter, files)
 
 
 def _tensors(model: Model, adapter: Adapter | None, files: OpenFiles) -> list[NamedRows]:

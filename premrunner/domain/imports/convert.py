@@ -5,10 +5,11 @@ from typing import Any
 
 from premrunner.domain.imports.gguf_choice import GgufChoice, open_gguf
 from premrunner.domain.imports.identify import gguf_findings, warnings_of
-from premrunner.domain.imports.material import SourceFile, to_json
+from premrunner.domain.imports.material import SourceFile, places_from_json, to_json
 from premrunner.domain.imports.run import ImportRun
 from premrunner.errors import Cancelled
 from premrunner.weights.convert import convert as convert_weights
+from premrunner.weights.places import Places, place_of, weights_in
 from premrunner.weights.progress import Progress
 
 # F32 from what is stored in 16 bit; every other type is smaller.
@@ -30,7 +31,8 @@ def convert(run: ImportRun) -> dict[str, Any]:
     root = run.tools.paths.root
     folder, base = root / found["folders"][0], run.results["base"].get("base")
     source = Path(base) if base else folder
-    run.require_space(_output_bytes(run, source), "Converting")
+    places = places_from_json(found.get("places", {}), root)
+    run.require_space(_output_bytes(run, source, places), "Converting")
     target = run.tools.work.empty(run.id, "converted") / "model.gguf"
     try:
         made = convert_weights(
@@ -39,6 +41,7 @@ def convert(run: ImportRun) -> dict[str, Any]:
             adapter=folder if base else None,
             output_type=run.options.output_type,
             name=run.record.name,
+            places=places,
             progress=_teller(run),
             is_cancelled=lambda: run.watch.is_stopped,
         )
@@ -56,10 +59,9 @@ def convert(run: ImportRun) -> dict[str, Any]:
     return {"parts": to_json([file], root), "findings": merged}
 
 
-def _output_bytes(run: ImportRun, source: Path) -> int:
-    stored = (
-        source.stat().st_size if source.is_file() else sum(path.stat().st_size for path in source.glob("*.safetensors"))
-    )
+def _output_bytes(run: ImportRun, source: Path, places: Places) -> int:
+    weights = [source] if source.is_file() else weights_in(source, "*.safetensors", places)
+    stored = sum(place_of(path, places).size_bytes for path in weights)
     return stored * _LARGEST_GROWTH if run.options.output_type == "f32" else stored
 
 

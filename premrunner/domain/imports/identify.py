@@ -6,9 +6,9 @@ from typing import Any
 from premrunner.domain.imports.chat_templates import known_template, rendered_prompt
 from premrunner.domain.imports.gguf_choice import GgufChoice, choose, is_gguf, open_gguf
 from premrunner.domain.imports.impostors import refuse_impostors, refuse_without_weights
-from premrunner.domain.imports.material import SourceFile, from_json, to_json
+from premrunner.domain.imports.material import SourceFile, from_json, places_to_json, to_json
 from premrunner.domain.imports.memory_estimate import MemoryEstimate, memory_warning
-from premrunner.domain.imports.model_folder import find_folders, inspect_folder
+from premrunner.domain.imports.model_folder import find_folders, inspect_folders, lay_out, places_of
 from premrunner.domain.imports.run import ImportRun
 
 # What both engines load a model with when nobody says otherwise.
@@ -68,8 +68,13 @@ def _identify_folder(run: ImportRun, files: Sequence[SourceFile]) -> dict[str, A
     if not any(file.name.lower().endswith(".safetensors") for file in files):
         refuse_without_weights(files)
     folders = find_folders(files)
-    target = run.tools.work.empty(run.id, "model")
-    return inspect_folder(folders, target, run.tools.paths.root)
+    laid_out = lay_out(run, folders)
+    places, root = places_of(folders, laid_out), run.tools.paths.root
+    return {
+        "folders": [str(folder.relative_to(root)) for folder in laid_out],
+        "places": places_to_json(places, root),
+        "findings": inspect_folders(laid_out, places),
+    }
 
 
 def warnings_of(run: ImportRun, findings: dict[str, Any]) -> list[str]:

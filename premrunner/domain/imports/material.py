@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from premrunner.domain.imports.failures import ImportRefused
+from premrunner.weights.places import Place, Places
 
 READ_BYTES = 1024 * 1024
 
@@ -66,3 +67,16 @@ def to_json(files: Sequence[SourceFile], root: Path) -> list[dict[str, Any]]:
 def from_json(values: Sequence[Mapping[str, Any]], root: Path) -> list[SourceFile]:
     """Return files as `to_json` kept them."""
     return [replace(SourceFile(**value), path=root / value["path"]) for value in values]
+
+
+def places_to_json(places: Places, root: Path) -> dict[str, Any]:
+    """Return the places of weights as they are kept between stages: with paths relative to the data folder."""
+    return {
+        str(path.relative_to(root)): asdict(place) | {"path": str(place.path.relative_to(root))}
+        for path, place in places.items()
+    }
+
+
+def places_from_json(values: Mapping[str, Any], root: Path) -> dict[Path, Place]:
+    """Return places as `places_to_json` kept them."""
+    return {root / path: replace(Place(**value), path=root / value["path"]) for path, value in values.items()}

@@ -9,9 +9,12 @@ from typing import Any
 
 from premrunner.domain.imports.failures import ImportRefused
 from premrunner.domain.imports.material import SourceFile
+from premrunner.domain.imports.run import ImportRun
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FOLDER
 from premrunner.weights.inspection import Inspection, inspect
+from premrunner.weights.json_file import MAX_JSON_BYTES
+from premrunner.weights.places import Place, Places
 from premrunner.weights.tokenizers.chat_template import chat_template_entries
 from premrunner.weights.tokenizers.files import TokenizerFiles
 
@@ -56,23 +59,45 @@ def find_folders(files: Sequence[SourceFile]) -> Sequence[ModelFolder]:
     return [*adapters, *models]
 
 
-def inspect_folder(folders: Sequence[ModelFolder], target: Path, root: Path) -> dict[str, Any]:
-    """Lay the files out as a folder and return what is known of it, and where it is.
+def lay_out(run: ImportRun, folders: Sequence[ModelFolder]) -> list[Path]:
+    """Lay files out as folders: links to those that were unpacked, and places of weights that lie in an archive.
+
+    Text files are read by their names, so those are copied out of it.
+
+    Raises:
+        DiskFull: There is no room for the text files.
+    """
+    target = run.tools.work.empty(run.id, "model")
+    run.require_space(sum(file.size_bytes for folder in folders for file in folder.files if _is_copied(file)), "It")
+    laid_out = []
+    for number, folder in enumerate(folders):
+        place = target / str(number)
+        with disk_errors():
+            place.mkdir(mode=PRIVATE_FOLDER, parents=True)
+            for file in folder.files:
+                _lay_out(run, file, place / file.file_name)
+        laid_out.append(place)
+    return laid_out
+
+
+def places_of(folders: Sequence[ModelFolder], laid_out: Sequence[Path]) -> dict[Path, Place]:
+    """Return where the weights lie that were left in their archive."""
+    return {
+        path / file.file_name: Place(file.path, file.offset_bytes, file.size_bytes)
+        for folder, path in zip(folders, laid_out, strict=True)
+        for file in folder.files
+        if _is_in_archive(file)
+    }
+
+
+def inspect_folders(laid_out: Sequence[Path], places: Places) -> dict[str, Any]:
+    """Return what is known of a model, or of an adapter and behind it its base.
 
     Raises:
         WeightsInvalid: It cannot be used; says why.
     """
-    places = []
-    for number, folder in enumerate(folders):
-        place = target / str(number)
-        with disk_errors():
-            _lay_out(folder, place)
-        places.append(place)
-    inspection = inspect(places[0])
-    if len(folders) > 1:
-        inspect(places[1])
-    findings = _findings(inspection, places)
-    return {"folders": [str(place.relative_to(root)) for place in places], "findings": findings}
+    inspections = [inspect(folder, places) for folder in laid_out]
+    return _findings(inspections[0], laid_out)
 
 
 def _folders(files: Sequence[SourceFile]) -> list[ModelFolder | None]:
@@ -93,29 +118,36 @@ def _model_folder(name: str, files: Sequence[SourceFile]) -> ModelFolder | None:
     return None
 
 
-def _lay_out(folder: ModelFolder, place: Path) -> None:
-    place.mkdir(mode=PRIVATE_FOLDER, parents=True)
-    for file in folder.files:
-        target = place / file.file_name
-        if file.is_whole:
-            os.link(file.path, target)
-        else:
-            with target.open("xb") as copy:
-                for piece in file.pieces():
-                    copy.write(piece)
+def _lay_out(run: ImportRun, file: SourceFile, target: Path) -> None:
+    if file.is_whole:
+        os.link(file.path, target)
+    elif _is_copied(file):
+        with target.open("xb") as copy:
+            for piece in file.pieces():
+                run.watch.check()
+                copy.write(piece)
 
 
-def _findings(inspection: Inspection, places: Sequence[Path]) -> dict[str, Any]:
+def _is_in_archive(file: SourceFile) -> bool:
+    return not file.is_whole and file.file_name.endswith(".safetensors")
+
+
+def _is_copied(file: SourceFile) -> bool:
+    """Tell whether a file of an archive may be one of the texts that a model is described by."""
+    return not file.is_whole and not _is_in_archive(file) and file.size_bytes <= MAX_JSON_BYTES
+
+
+def _findings(inspection: Inspection, laid_out: Sequence[Path]) -> dict[str, Any]:
     return {
         "kind": inspection.kind,
         "architecture": inspection.architecture,
         "parameterCount": inspection.parameter_count,
         "quantization": inspection.stored_as,
         "contextLength": inspection.context_length,
-        "chatTemplate": _template(places[0]),
+        "chatTemplate": _template(laid_out[0]),
         "sizeBytes": inspection.size_bytes,
         "baseModelName": inspection.base_model_name,
-        "hasBase": len(places) > 1,
+        "hasBase": len(laid_out) > 1,
         "rank": inspection.rank,
     }
 

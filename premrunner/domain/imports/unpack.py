@@ -54,38 +54,24 @@ def _uploaded(run: ImportRun) -> list[SourceFile]:
 def _unpack_zip(run: ImportRun, folder: Path) -> list[SourceFile]:
     [archive] = run.tools.uploads.stored(run.upload)
     members = [member for member in read_zip(archive) if not is_junk(member.name)]
-    copied = sum(member.size_bytes for member in members if not _stays(member, archive))
+    copied = sum(member.size_bytes for member in members if member.is_deflated)
     run.require_space(copied, "Unpacking")
     run.report.begin("unpack", "Unpacking." if copied else "Reading the archive in place.")
     total, done, files = sum(member.size_bytes for member in members), 0, []
     for member in members:
         pieces = _counted(run, member.pieces(archive), done, total)
-        if _stays(member, archive):
-            files.append(_mapped(member, archive, pieces))
-        else:
+        if member.is_deflated:
             files.append(_written(member.name, folder, pieces))
+        else:
+            files.append(_mapped(member, archive, pieces))
         done += member.size_bytes
     return files
 
 
-def _stays(member: Member, archive: Path) -> bool:
-    """Tell whether a member is read where it lies: a GGUF that is stored as it is.
-
-    The converter reads files, so weights it must read become some.
-    """
-    if member.is_deflated:
-        return False
-    with archive.open("rb") as file:
-        file.seek(member.offset_bytes)
-        return file.read(4) == GGUF_MAGIC
-
-
 def _mapped(member: Member, archive: Path, pieces: Iterator[bytes]) -> SourceFile:
-    """Prove a member's checksum, and take its digest on the way."""
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return SourceFile(member.name, archive, member.offset_bytes, member.size_bytes, digest.hexdigest(), is_whole=False)
+    """Prove the checksum of a member that is read where it lies, and take a GGUF's digest on the way."""
+    sha256 = _digest(pieces)
+    return SourceFile(member.name, archive, member.offset_bytes, member.size_bytes, sha256, is_whole=False)
 
 
 def _unpack_tar(run: ImportRun, folder: Path, *, is_packed: bool) -> list[SourceFile]:
@@ -130,21 +116,31 @@ def _tar_pieces(run: ImportRun, reader: TarReader, member: TarMember) -> Iterato
 
 
 def _written(name: str, folder: Path, pieces: Iterator[bytes]) -> SourceFile:
-    path, digest, size = folder / name, hashlib.sha256(), 0
-    is_gguf = False
+    path = folder / name
     with disk_errors():
         descriptor = create_file(path)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
-        for piece in pieces:
-            is_gguf = is_gguf or (not size and piece.startswith(GGUF_MAGIC))
-            if is_gguf:
-                digest.update(piece)
-            size += len(piece)
-            with disk_errors():
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[file.write(rest) :]
-    return SourceFile(name, path, 0, size, digest.hexdigest() if is_gguf else "")
+        sha256 = _digest(_tee(pieces, file))
+    return SourceFile(name, path, 0, path.stat().st_size, sha256)
+
+
+def _tee(pieces: Iterator[bytes], file: IO[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        with disk_errors():
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[file.write(rest) :]
+        yield piece
+
+
+def _digest(pieces: Iterator[bytes]) -> str:
+    """Take all pieces, and return the digest of a GGUF; of other files none is needed."""
+    first = next(pieces, b"")
+    digest = hashlib.sha256(first) if first.startswith(GGUF_MAGIC) else None
+    for piece in pieces:
+        if digest is not None:
+            digest.update(piece)
+    return digest.hexdigest() if digest is not None else ""
 
 
 def _counted(run: ImportRun, pieces: Iterator[bytes], done: int, total: int) -> Iterator[bytes]:
