@@ -80,9 +80,10 @@ def tell_streams_at_the_end(worker):
 
 
 def worker_exit(server, worker):
-    """Write the last traces."""
+    """End the answers that are being written, and write the last traces."""
     app = getattr(worker, "wsgi", None)
     if app is not None:
+        app.extensions["premrunner"].answering.end()
         app.extensions["premrunner"].tracing.close()
 
 

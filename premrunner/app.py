@@ -15,6 +15,8 @@ from premrunner.domain.admission import Admission
 from premrunner.domain.attempts import Attempts
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
+from premrunner.domain.conversations.answering import Answering
+from premrunner.domain.conversations.conversations import Conversations
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.imports.execution import ImportExecution
@@ -38,6 +40,8 @@ from premrunner.engine.supervision.supervisor import EngineSupervisor
 from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
 from premrunner.net.native_threads import NativeThreads
+from premrunner.storage.chat_message_store import ChatMessageStore
+from premrunner.storage.conversation_store import ConversationStore
 from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
@@ -90,6 +94,8 @@ OPENAI_BLUEPRINTS = (
 )
 # Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
 UPLOAD_THREADS = 8
+# What answers say so far is written by one, while another searches.
+CONVERSATION_THREADS = 2
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -153,6 +159,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     uploads = Uploads(*upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
     completion = Completion(uploads, *upload_parts)
     chat = ChatService(engine, catalog, admission, tracing, keys)
+    conversations, answering = _conversations(app, database, chat)
     tools = Tools(paths, WorkFiles(paths), upload_files, models, engine, link, catalog, chat)
     events = EventStore(database)
     import_rows = (ImportStore(database), events)
@@ -167,6 +174,8 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         engine=EngineHealth(link, catalog),
         catalog=catalog,
         chat=chat,
+        conversations=conversations,
+        answering=answering,
         keys=keys,
         history=ChatHistory(MessageStore(database)),
         starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
@@ -180,6 +189,14 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         feed=EventFeed(events),
         model_changes=ModelChanges(*import_rows, uploads, tools, threads),
     )
+
+
+def _conversations(app: Flask, database: Database, chat: ChatService) -> tuple[Conversations, Answering]:
+    # Native threads share no pool with greenlets.
+    own = Database(writer_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
+    threads, messages, searching = NativeThreads(CONVERSATION_THREADS), ChatMessageStore(database), ConversationStore(own)
+    answering = Answering(chat, messages, ChatMessageStore(own), searching, threads)
+    return Conversations(ConversationStore(database), messages, searching, threads, answering), answering
 
 
 def _database(app: Flask) -> Database:
@@ -219,7 +236,7 @@ def prepare_database(app: Flask) -> None:
     paths = DataPaths(Path(app.config["DATA_PATH"]))
     database = _database(app)
     upgrade_database(app, database, paths.backups)
-    TraceStore(database).settle_interrupted(f"{socket.gethostname()}:")
+    _settle(database, f"{socket.gethostname()}:")
     app.extensions["premrunner"].uploads.clean()
 
 
@@ -233,7 +250,12 @@ def access_keys_of(app: Flask) -> AccessKeys:
 
 def settle_process(app: Flask, pid: int) -> None:
     """Settle the calls that a dead web process of this machine had in hand."""
-    TraceStore(_database(app)).settle_interrupted(process_name(pid))
+    _settle(_database(app), process_name(pid))
+
+
+def _settle(database: Database, writer: str) -> None:
+    TraceStore(database).settle_interrupted(writer)
+    ChatMessageStore(database).settle_interrupted(writer)
 
 
 def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], None]) -> EngineSupervisor:

@@ -13,6 +13,8 @@
     │   ├── ModelNotFound
     │   ├── TraceNotFound
     │   ├── KeyNotFound
+    │   ├── ConversationNotFound
+    │   ├── MessageNotFound
     │   └── UploadNotFound
     ├── Unauthorized             no token, or a wrong one
     ├── Forbidden                known, but not allowed (another site's form, say)
@@ -28,6 +30,7 @@
     ├── StorageFailed            disk full, read-only or damaged
     │   └── DiskFull             free space and go on
     ├── ImportConflict           the import is in another state than the caller thinks
+    ├── ConversationConflict     an answer of the conversation is, or is not, being written
     ├── StarterUnavailable       the first model could not be fetched; offline, most often
     └── EngineError              the neighbour that runs models
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
@@ -127,6 +130,20 @@ class KeyNotFound(NotFound):
         super().__init__("There is no such access key.")
 
 
+class ConversationNotFound(NotFound):
+    """No conversation has that id: it never had, or was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation; it may have been deleted.")
+
+
+class MessageNotFound(NotFound):
+    """The conversation has no such message."""
+
+    def __init__(self) -> None:
+        super().__init__("The conversation has no such message.")
+
+
 class UploadNotFound(NotFound):
     """No upload has that id: it never had, it expired or was given up."""
 
@@ -223,6 +240,10 @@ class DiskFull(StorageFailed):
 
 class ImportConflict(PremRunnerError):
     """The import is not in the state that the caller takes it to be in; its status tells which."""
+
+
+class ConversationConflict(PremRunnerError):
+    """The conversation is not in the state that the caller takes it to be in."""
 
 
 class StarterUnavailable(PremRunnerError):

@@ -13,6 +13,14 @@ from premrunner.records.asking import (
     Usage,
 )
 from premrunner.records.callers import AccessKey, Caller
+from premrunner.records.conversations import (
+    ChatMessage,
+    Conversation,
+    FoundConversation,
+    Image,
+    MessageStatus,
+    TitleSource,
+)
 from premrunner.records.identity import ID_DIGITS, is_id, new_id
 from premrunner.records.models import EngineModel, LoadedModel, MessageRecord, ModelRecord
 from premrunner.records.traces import Trace, TraceBegun, TraceFinished, TraceStatus
@@ -23,16 +31,22 @@ __all__ = [
     "AccessKey",
     "Caller",
     "ChatChunk",
+    "ChatMessage",
     "ChatRequest",
     "CompletionRequest",
+    "Conversation",
     "Digest",
     "EmbeddingRequest",
     "EngineModel",
     "EngineRequest",
+    "FoundConversation",
+    "Image",
     "Json",
     "LoadedModel",
     "MessageRecord",
+    "MessageStatus",
     "ModelRecord",
+    "TitleSource",
     "Trace",
     "TraceBegun",
     "TraceFinished",

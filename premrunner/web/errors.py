@@ -54,6 +54,7 @@ FACES: tuple[tuple[type[Exception], Face], ...] = (
     (errors.UploadIncomplete, Face(409, "invalid_request_error", "upload_incomplete", is_permanent=True)),
     (errors.UploadConflict, Face(409, "invalid_request_error", "upload_conflict", is_permanent=True)),
     (errors.ImportConflict, Face(409, "invalid_request_error", "import_conflict", is_permanent=True)),
+    (errors.ConversationConflict, Face(409, "invalid_request_error", "conversation_conflict", is_permanent=True)),
     (errors.UploadStalled, Face(408, "invalid_request_error", "upload_stalled")),
     (errors.DiskFull, Face(507, "api_error", "disk_full", is_permanent=True)),
     (errors.ServerEnding, Face(503, "api_error", "server_ending")),

@@ -8,6 +8,8 @@ from flask import current_app
 from premrunner.domain.attempts import Attempts
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
+from premrunner.domain.conversations.answering import Answering
+from premrunner.domain.conversations.conversations import Conversations
 from premrunner.domain.engine_health import EngineHealth
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.imports.execution import ImportExecution
@@ -32,6 +34,8 @@ class Services:
         engine: Whether the engine is there, and why not.
         catalog: The models.
         chat: Answers calls.
+        conversations: Those of the chat page.
+        answering: Writes their answers.
         keys: What programs may be given instead of the token.
         history: The simple chat of the original.
         starter: Brings the first model.
@@ -51,6 +55,8 @@ class Services:
     engine: EngineHealth
     catalog: Catalog
     chat: ChatService
+    conversations: Conversations
+    answering: Answering
     keys: AccessKeys
     history: ChatHistory
     starter: Starter
