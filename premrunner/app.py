@@ -194,7 +194,11 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
 def _conversations(app: Flask, database: Database, chat: ChatService) -> tuple[Conversations, Answering]:
     # Native threads share no pool with greenlets.
     own = Database(writer_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
-    threads, messages, searching = NativeThreads(CONVERSATION_THREADS), ChatMessageStore(database), ConversationStore(own)
+    threads, messages, searching = (
+        NativeThreads(CONVERSATION_THREADS),
+        ChatMessageStore(database),
+        ConversationStore(own),
+    )
     answering = Answering(chat, messages, ChatMessageStore(own), searching, threads)
     return Conversations(ConversationStore(database), messages, searching, threads, answering), answering
 

@@ -1,0 +1,72 @@
+"""The application over an engine that speaks at a test's pace."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from premrunner.app import create_app
+from premrunner.config import Settings
+from premrunner.domain.chat import ChatCall
+from premrunner.engine.ownership import claim
+from premrunner.engine.state import EngineState, EngineStatus, write_state
+from premrunner.records import Caller, ChatMessage, ChatRequest, new_id
+from premrunner.storage.paths import DataPaths
+from premrunner.web.services import Services
+
+from .paced_engine import Pace, paced_engine
+
+
+@pytest.fixture
+def pace(app: Flask) -> Iterator[Pace]:
+    """The engine that the application finds running."""
+    with paced_engine() as (port, pace):
+        state = EngineState(EngineStatus.RUNNING, "ollama", "0.33.0", "127.0.0.1", port, owner_pid=os.getpid())
+        run_folder = DataPaths(Path(app.config["DATA_PATH"])).run
+        ownership = claim(run_folder)
+        write_state(run_folder, state)
+        yield pace
+        app.extensions["premrunner"].answering.end()
+        app.extensions["premrunner"].chat.engine._find_pool().close()
+        ownership.release()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    return app.extensions["premrunner"]
+
+
+@pytest.fixture
+def other_worker(settings: Settings, pace: Pace) -> Iterator[Services]:
+    """A second web process over the same database."""
+    app = create_app(settings)
+    yield app.extensions["premrunner"]
+    app.extensions["premrunner"].tracing.close()
+
+
+@pytest.fixture
+def ask(services: Services) -> Callable[..., ChatMessage]:
+    """Ask in a new conversation and return the answer that is being written."""
+
+    def ask_new(text: str = "What is the capital of France?", *, wants_title: bool = False) -> ChatMessage:
+        conversation = services.conversations.begin(text, "m", {})
+        question = services.conversations.add_question(conversation.id, None, text, (), "m")
+        caller = Caller(new_id(), "/chat")
+        answer = services.conversations.add_answer(question, "m", caller.request_id)
+        messages = [{"role": "user", "content": text}]
+        call = ChatCall(ChatRequest("m", messages), messages, {"model": "m"})
+        services.answering.start(answer, call, caller, wants_title=wants_title)
+        return answer
+
+    return ask_new
+
+
+def until(is_so: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "It never came so."
+        time.sleep(0.01)
