@@ -1,5 +1,6 @@
 """The page that shows the API to people: the same declarations as ``/openapi.json``, in words."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,15 @@ from premrunner.web.operation import Operation
 from premrunner.web.parsing import Parameter
 
 bp = Blueprint("api_reference", __name__)
+
+# The first that fits an address counts.
+TOPICS = (
+    ("Answers", re.compile(r"/v1/(chat|completions|embeddings|messages|responses)\b")),
+    ("Models", re.compile(r"/v1/(models|imports)\b")),
+    ("Uploads", re.compile(r"/v1/(chunked-upload|uploads|tus)\b")),
+    ("Traces", re.compile(r"/v1/traces\b")),
+    ("This server", re.compile(r"/")),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,13 @@ class ShownRoute:
 @bp.get("/reference")
 def show() -> str:
     """Show the API's description for people."""
-    return render_template("openapi.html", routes=[_route(*described) for described in described_routes()])
+    topics: dict[str, list[ShownRoute]] = {title: [] for title, _ in TOPICS}
+    for verb, rule, described in described_routes():
+        if rule.rule.endswith("/"):
+            continue  # The same view, for clients that write their addresses so.
+        title = next(title for title, pattern in TOPICS if pattern.match(rule.rule))
+        topics[title].append(_route(verb, rule, described))
+    return render_template("openapi.html", topics=topics)
 
 
 def _route(verb: str, rule: Rule, described: Operation) -> ShownRoute:

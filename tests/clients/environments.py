@@ -36,7 +36,10 @@ PYTHON = {
     "anthropic": ("anthropic==2.12.0",),
     "schemathesis": ("schemathesis==4.32.5",),
 }
-NODE = ("openai@7.57.0", "@premai/prem-sdk@0.3.100")
+NODE = {
+    "node": ("openai@7.57.0", "@premai/prem-sdk@0.3.100"),
+    "axe": ("axe-core@4.14.1",),
+}
 
 
 class Mentioning(str):
@@ -114,18 +117,18 @@ def python_of(name: str) -> Path:
     return python
 
 
-def node_packages() -> Path:
-    """Return the folder with the packages for node; skips the test on a machine without node."""
+def node_packages(name: str = "node") -> Path:
+    """Return the folder with some packages for node; skips the test on a machine without node."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("There is no node here.")
-    folder = CACHE / "node"
-    with _locked("node"):
-        if _built(folder) != str(NODE):
+    folder = CACHE / name
+    with _locked(name):
+        if _built(folder) != str(NODE[name]):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             (folder / "package.json").write_text('{"private": true, "type": "module"}')
-            _must("npm", "install", "--no-audit", "--no-fund", "--silent", *NODE, cwd=folder)
-            (folder / "built").write_text(str(NODE))
+            _must("npm", "install", "--no-audit", "--no-fund", "--silent", *NODE[name], cwd=folder)
+            (folder / "built").write_text(str(NODE[name]))
     return folder
 
 

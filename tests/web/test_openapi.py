@@ -61,7 +61,7 @@ def test_every_reference_leads_somewhere(document):
 def test_the_page_shows_the_same_to_people(api):
     page = api.get("/reference")
     assert page.mimetype == "text/html"
-    assert "POST /v1/chat/completions" in page.text
+    assert 'id="post-v1-chat-completions"' in page.text
     assert "<code>text</code>, <code>json_object</code>, or <code>json_schema</code> with a schema." in page.text
     assert "`" not in page.text
     assert all(f"<code>{parameter.name}</code>" in page.text for parameter in PARAMETERS)
