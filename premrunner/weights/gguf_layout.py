@@ -1,10 +1,11 @@
 """A GGUF put together from the bytes of others without writing any: split parts joined, keys in another order.
 
-Ollama rewrites a GGUF at create unless ``general.quantization_version`` and ``general.file_type`` are its last two
-keys, its version is 3 and its alignment the default (``server/create.go``, 0.30 and later). Put in that order
-beforehand, it is kept as it is, which saves twice the model's size on the disk.
+Ollama has llama.cpp rewrite a GGUF at create (``server/create.go``, 0.30 and later): the last two keys become
+``general.quantization_version`` and ``general.file_type``, and the tensors stand by layer and name. What comes out the
+same is kept as it is, so a file put in that order beforehand saves twice the model's size on the disk.
 """
 
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ ALIGNMENT = 32
 _VERSION = 3
 _LAST = ("general.quantization_version", "general.file_type")
 _QUANTIZATION_VERSION = 2
+_LAYER = re.compile(r"blk\.(\d+)")
 _UINT32, _STRING = 4, 8
 _TEMPLATE = "tokenizer.chat_template"
 _TYPE_NUMBERS = {kind.name: number for number, kind in TENSOR_TYPES.items()}
@@ -56,7 +58,8 @@ class GgufLayout:
 def is_in_order(header: GgufHeader) -> bool:
     """Tell whether Ollama keeps a file as it is."""
     is_default = header.metadata.get("general.alignment", ALIGNMENT) == ALIGNMENT
-    return header.version == _VERSION and tuple(header.metadata)[-2:] == _LAST and is_default
+    have_order = list(header.tensors) == sorted(header.tensors, key=lambda tensor: _rank(tensor.name))
+    return header.version == _VERSION and tuple(header.metadata)[-2:] == _LAST and is_default and have_order
 
 
 def lay_out(headers: Sequence[GgufHeader], read: ReadPart, *, template: str = "") -> GgufLayout:
@@ -74,6 +77,7 @@ def lay_out(headers: Sequence[GgufHeader], read: ReadPart, *, template: str = ""
     tensors = [(part, tensor) for part, header in enumerate(headers) for tensor in header.tensors]
     if len({tensor.name for _, tensor in tensors}) < len(tensors):
         raise WeightsInvalid("Two parts of the model hold the same tensor.")
+    tensors.sort(key=lambda found: _rank(found[1].name))
     entries, spans, offset = [], [], 0
     for part, tensor in tensors:
         padding = -tensor.size_bytes % ALIGNMENT
@@ -82,6 +86,12 @@ def lay_out(headers: Sequence[GgufHeader], read: ReadPart, *, template: str = ""
         offset += tensor.size_bytes + padding
     head = b"".join((struct.pack("<4sIQQ", MAGIC, _VERSION, len(tensors), len(keys)), *keys, *entries))
     return GgufLayout(head + bytes(-len(head) % ALIGNMENT), spans)
+
+
+def _rank(name: str) -> tuple[int, bytes]:
+    """Return where llama.cpp sorts a tensor: those of no layer first (``weight_name_comparer``)."""
+    layer = _LAYER.match(name)
+    return (int(layer[1]) if layer else -1, name.encode())
 
 
 def _keys(header: GgufHeader, read: Callable[[int, int], bytes], template: str) -> list[bytes]:

@@ -1,11 +1,13 @@
 """The small parts: names, layouts of GGUFs, templates, estimates, the watch."""
 
+import hashlib
 import threading
 import time
 
 import gguf
 import numpy as np
 import pytest
+from engine.replay import RECORDINGS
 
 from premrunner.domain.imports.chat_templates import TEMPLATE_TOKEN, is_go_template, known_template, rendered_prompt
 from premrunner.domain.imports.create import EngineTaste, engine_defaults, taste_of
@@ -91,6 +93,18 @@ def test_split_parts_become_one_gguf_in_the_order_that_ollama_keeps(tmp_path, te
     assert [tensor.name for tensor in reader.tensors] == ["blk.0.weight", "blk.1.weight", "blk.2.weight"]
     assert [float(tensor.data[0][0]) for tensor in reader.tensors] == [0.0, 1.0, 2.0]
     assert len(reader.get_field("tokenizer.ggml.tokens").data) == 3000
+
+
+def test_a_laid_out_gguf_is_byte_for_byte_what_a_real_ollama_makes_of_it(starter_gguf):
+    created = RECORDINGS["create gguf, streamed"]
+    [pushed] = created["request"]["json"]["files"].values()
+    source = open_gguf(SourceFile("m.gguf", starter_gguf, 0, starter_gguf.stat().st_size))
+    assert pushed == f"sha256:{hashlib.sha256(starter_gguf.read_bytes()).hexdigest()}"
+    assert not is_in_order(source.header)  # So it was rewritten, and left the pushed blob behind as an orphan.
+    rewritten = hashlib.sha256()
+    for piece in laid_out([source], "").pieces():
+        rewritten.update(piece)
+    assert f"creating new layer sha256:{rewritten.hexdigest()}" in created["response"]["body"]
 
 
 def test_a_gguf_inside_another_file_is_read_in_place(tmp_path, starter_gguf):
