@@ -1,10 +1,11 @@
 """Which names members of an archive may have: plain relative paths, no two of them the same on any disk."""
 
 import unicodedata
-from collections.abc import Iterable
 
 from premrunner.archives.errors import ArchiveRefused
 
+# A sharded model with its tokenizer has a hundred files.
+MEMBERS_MOST = 2_000
 LONGEST_NAME_BYTES = 1024
 LONGEST_PART_BYTES = 255
 DEEPEST = 32
@@ -46,23 +47,31 @@ def is_junk(name: str) -> bool:
     return bool(_JUNK_FOLDERS & set(folders)) or file_name in _JUNK_FILES or file_name.startswith("._")
 
 
-def check_distinct(names: Iterable[str]) -> None:
-    """Return if no two names are the same file, or a file and a folder, on any disk.
+class DistinctNames:
+    """Names of an archive's files, no two of which are the same, or a file and a folder, on any disk."""
 
-    Raises:
-        ArchiveRefused: Two are, be it only by upper and lower case.
-    """
-    files: dict[str, str] = {}
-    for name in names:
-        other = files.setdefault(folded(name), name)
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+        self._folders: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Take one more; a folder's ends with a slash.
+
+        Raises:
+            ArchiveRefused: It is one of those before, be it only by upper and lower case.
+        """
+        key = folded(name)
+        parts = key.split("/")
+        folders = {"/".join(parts[:length]) for length in range(1, len(parts))}
+        if key in self._folders or any(folder in self._files for folder in folders):
+            raise ArchiveRefused(f"The archive has a file where {name[:100]!r} needs a folder, or the other way round.")
+        self._folders |= folders
+        if name.endswith("/"):
+            return
+        other = self._files.setdefault(key, name)
         if other is not name:
             how = "twice" if other == name else f"beside {other[:100]!r}, which some disks take for the same"
             raise ArchiveRefused(f"The archive has the member {name[:100]!r} {how}.")
-    for name in files.values():
-        parts = folded(name).split("/")
-        for length in range(1, len(parts)):
-            if "/".join(parts[:length]) in files:
-                raise ArchiveRefused(f"The archive has a file where {name[:100]!r} needs a folder.")
 
 
 def folded(name: str) -> str:

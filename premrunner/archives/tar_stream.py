@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from premrunner.archives.errors import ArchiveRefused
-from premrunner.archives.names import checked_name
+from premrunner.archives.names import MEMBERS_MOST, DistinctNames, checked_name
 
 BLOCK_BYTES = 512
-# A sharded model with its tokenizer has a hundred files.
-MEMBERS_MOST = 2_000
 # A name and a few numbers.
 _EXTENSION_BYTES_MOST = 64 * 1024
 _FILES, _FOLDER = (b"0", b"\0", b"7"), b"5"
@@ -43,6 +41,7 @@ class TarReader:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self._names = DistinctNames()
         self.offset_bytes = 0
 
     def read(self, size: int) -> bytes:
@@ -65,7 +64,7 @@ class TarReader:
         """Yield each file; when asked for the next, exactly its bytes must have been taken.
 
         Raises:
-            ArchiveRefused: It is damaged, or holds a link, a device or a name that leads out.
+            ArchiveRefused: It is damaged, or holds a link, a device, or a name that leads out or comes twice.
         """
         extension: dict[str, str] = {}
         for _ in range(MEMBERS_MOST):
@@ -79,6 +78,7 @@ class TarReader:
             member = _member(header, size, extension, self.offset_bytes)
             extension = {}
             if member is not None:
+                self._names.add(member.name)
                 yield member
                 self._finish(member)
         raise ArchiveRefused(f"The tar has more than {MEMBERS_MOST} members, which is no model.")

@@ -6,19 +6,17 @@ Format: PKWARE's APPNOTE 6.3.10, https://pkware.cachefly.net/webdocs/casestudies
 
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from premrunner.archives.errors import ArchiveRefused
 from premrunner.archives.member import Member
-from premrunner.archives.names import check_distinct, checked_name
+from premrunner.archives.names import MEMBERS_MOST, DistinctNames, checked_name
 
-# A sharded model with its tokenizer has a hundred files.
-MEMBERS_MOST = 10_000
-# 10 000 entries with names of 1 kB and their extra fields.
-DIRECTORY_BYTES_MOST = 16 * 1024 * 1024
+# As many entries as there may be, with names of 1 kB, comments and extra fields.
+DIRECTORY_BYTES_MOST = 8 * 1024 * 1024
 
 _END = struct.Struct("<4s4H2IH")
 _END_64 = struct.Struct("<4sQ2H2I4Q")
@@ -43,8 +41,12 @@ class _Directory:
     size_bytes: int
 
 
-def read_zip(archive: Path) -> Sequence[Member]:
+def read_zip(archive: Path, go_on: Callable[[], None] = lambda: None) -> Sequence[Member]:
     """Return the files of a ZIP, in the order of their bytes; folders are left out.
+
+    Args:
+        archive: The ZIP.
+        go_on: Called for each member; may raise to stop.
 
     Raises:
         ArchiveRefused: It is damaged, or has something that no honest tool packs.
@@ -53,9 +55,12 @@ def read_zip(archive: Path) -> Sequence[Member]:
     with archive.open("rb") as file:
         directory = _find_directory(file)
         members = sorted(_entries(file, directory), key=lambda member: member.offset_bytes)
-        placed = [_placed(file, member) for member in members]
+        placed, names = [], DistinctNames()
+        for member in members:
+            go_on()
+            placed.append(_placed(file, member))
+            names.add(member.name)
         _check_apart(members, placed, directory.offset_bytes)
-    check_distinct(member.name for member in placed)
     return [member for member in placed if not member.name.endswith("/")]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from premrunner.domain.catalog import CatalogModel
+from premrunner.domain.imports.chat_templates import is_go_template
 from premrunner.domain.imports.create import engine_defaults, taste_of
 from premrunner.domain.imports.run import Tools
 from premrunner.domain.model_names import free_alias, legal_alias
@@ -21,8 +22,8 @@ from premrunner.storage.import_store import ImportStore
 
 logger = logging.getLogger(__name__)
 
-# The worker looks three times a second; what it is in the middle of may take a moment to end.
-STOP_SECONDS = 10.0
+# The worker looks five times a second; what the engine was given may take a moment to be taken back.
+STOP_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.1
 
 
@@ -108,7 +109,7 @@ class ModelChanges:
             raise ModelNotFound(model_id)
         taste = taste_of(self._tools.link.state())
         own = str(model.record.findings.get("chatTemplate") or "")
-        if options.template and not taste.is_builtin and taste.takes_jinja:
+        if options.template and taste.takes_jinja and not taste.is_builtin and not is_go_template(options.template):
             raise InvalidRequest("This engine takes another template only at import. Import the model again with it.")
         defaults = engine_defaults(options.template, options.parameters, own, taste)
         self._tools.engine.create(

@@ -78,13 +78,15 @@ class EngineClient:
         """
         return self._json("POST", "/api/show", {"model": model}, model_name=model)
 
-    def has_blob(self, sha256: str) -> bool:
+    def has_blob(self, sha256: str, *, cancellation: Cancellation | None = None) -> bool:
         """Tell whether the engine holds a blob.
 
         Args:
             sha256: 64 hex digits of the content's digest.
+            cancellation: Switch to give up.
         """
-        with self._request("HEAD", f"/api/blobs/sha256:{sha256}", timeout_seconds=QUICK_SECONDS) as reply:
+        path = f"/api/blobs/sha256:{sha256}"
+        with self._request("HEAD", path, timeout_seconds=QUICK_SECONDS, cancellation=cancellation) as reply:
             reply.read()
             return reply.status == http.client.OK
 

@@ -10,6 +10,7 @@ from huey.serializer import SignedSerializer
 from premrunner.errors import SettingsInvalid, StorageFailed
 
 _NAME = "premrunner"
+AGAIN_SECONDS = 5
 
 
 class JobQueue:
@@ -21,15 +22,20 @@ class JobQueue:
         file: SQLite's file.
         redis_url: Redis instead; empty for none.
         secret: Signs the jobs.
-        run_import: Does one import; called by the worker alone.
+        run_import: Does one import, or tells that it must be tried again; called by the worker alone.
         clean: Removes leftovers; called by the worker alone, every hour.
     """
 
     def __init__(
-        self, file: Path, redis_url: str, secret: str, run_import: Callable[[str], None], clean: Callable[[], object]
+        self, file: Path, redis_url: str, secret: str, run_import: Callable[[str], bool], clean: Callable[[], object]
     ) -> None:
         self.huey = _huey(file, redis_url, SignedSerializer(secret=secret))
-        self._import = self.huey.task(name="import")(lambda import_id: run_import(import_id))
+
+        def do_import(import_id: str) -> None:
+            if not run_import(import_id):
+                self._import.schedule((import_id,), delay=AGAIN_SECONDS)
+
+        self._import = self.huey.task(name="import")(do_import)
         self.huey.periodic_task(crontab(minute="7"), name="clean")(lambda: clean())
 
     def put_import(self, import_id: str) -> None:

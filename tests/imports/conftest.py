@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 from conftest import LiveServer, start_server, stop_server
+from flask import Flask
 
 from premrunner.domain.catalog import FRESH_SECONDS
+
+from .recorded_ollama import RecordedOllama, recorded_ollama
+from .workshop import Workshop, engine_published
 
 IMPORT_SECONDS = 60
 # Each web process keeps the list for so long.
@@ -47,14 +51,6 @@ class ImportClient:
         return self.server.delete(f"/v1/models/{model_id}")
 
 
-def leftovers(data_path: Path) -> list[str]:
-    """Return what lies in the folders of uploads, work files and the engine's blobs."""
-    folders = [data_path / "work", data_path / "uploads", data_path / "engine" / "builtin" / "blobs"]
-    return sorted(
-        str(path.relative_to(data_path)) for folder in folders for path in folder.rglob("*") if path.is_file()
-    )
-
-
 def zip_of(target: Path, files: dict[str, bytes | Path], method: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(target, "w", method, compresslevel=1) as archive:
         for name, content in files.items():
@@ -90,3 +86,19 @@ def empty_server(imports: ImportClient) -> Iterator[None]:
 def starter_zip(starter_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The starter model deflated, which takes a while to make."""
     return zip_of(tmp_path_factory.mktemp("zip") / "starter.zip", {"some folder/model.gguf": starter_gguf})
+
+
+@pytest.fixture
+def ollama(tmp_path: Path) -> Iterator[RecordedOllama]:
+    """An Ollama as it was recorded, which keeps the blobs that it is given."""
+    folder = tmp_path / "ollama" / "blobs"
+    folder.mkdir(parents=True)
+    with recorded_ollama(folder) as ollama:
+        yield ollama
+
+
+@pytest.fixture
+def workshop(app: Flask, ollama: RecordedOllama) -> Iterator[Workshop]:
+    """Imports in the test's own process, over that Ollama."""
+    with engine_published(app, ollama):
+        yield Workshop(app, ollama)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from .archives_of_strangers import CASES
-from .conftest import leftovers
+from .leftovers import leftovers
 
 
 @pytest.fixture(scope="module")

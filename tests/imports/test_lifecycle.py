@@ -17,7 +17,8 @@ from conftest import TOKEN, start_server, stop_server
 from live.processes import children_of, command_of, find_child, is_alive, wait_until_gone
 from simple_websocket import Client, ConnectionClosed
 
-from .conftest import ImportClient, leftovers
+from .conftest import ImportClient
+from .leftovers import leftovers
 
 pytestmark = pytest.mark.usefixtures("empty_server")
 

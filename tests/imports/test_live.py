@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from weights.starter_layout import write_starter_layout
 
-from .conftest import leftovers, zip_of
+from .conftest import zip_of
+from .leftovers import leftovers
 
 pytestmark = pytest.mark.usefixtures("empty_server")
 

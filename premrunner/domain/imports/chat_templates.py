@@ -4,11 +4,15 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 # A template of a stranger is a program; one that renders two messages needs a tenth of a second.
 RENDER_SECONDS = 10.0
 LONGEST_RENDERED = 4000
+
+Stopping = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 # Text that belongs to the frame of a chat and to no answer.
 TEMPLATE_TOKEN = re.compile(
@@ -93,17 +97,22 @@ def is_go_template(template: str) -> bool:
     return "{%" not in template and bool(_GO_ACTION.search(template))
 
 
-def rendered_prompt(template: str) -> str:
+def rendered_prompt(template: str, stopping: Stopping = lambda _: nullcontext()) -> str:
     """Return what a short conversation becomes, or why it cannot be told.
 
     The template is run in a process of its own, with limits of time and memory.
+
+    Args:
+        template: Of a stranger.
+        stopping: Given the call that ends the process, for the time that it runs.
     """
     command = [sys.executable, "-m", "premrunner.domain.imports.render_template"]
-    try:
-        done = subprocess.run(
-            command, input=template.encode(), capture_output=True, timeout=RENDER_SECONDS, check=False
-        )
-        answer = json.loads(done.stdout)
-    except (subprocess.TimeoutExpired, OSError, ValueError):
-        return "(The template could not be rendered within its limits.)"
-    return str(answer)[:LONGEST_RENDERED]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            with stopping(process.kill):
+                answer, _ = process.communicate(template.encode(), timeout=RENDER_SECONDS)
+            return str(json.loads(answer))[:LONGEST_RENDERED]
+        except (subprocess.TimeoutExpired, ValueError):
+            return "(The template could not be rendered within its limits.)"
+        finally:
+            process.kill()

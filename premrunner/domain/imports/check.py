@@ -43,7 +43,7 @@ def check(run: ImportRun) -> dict[str, Any]:
             raise UploadNotFound
     form = form_of(stored[0]) if len(stored) == 1 else PLAIN
     if form == ZIP:
-        members = read_zip(stored[0])
+        members = read_zip(stored[0], run.watch.check)
         _check_expansion(members, stored[0].stat().st_size)
         refuse_nested([member.name for member in members if not is_junk(member.name)])
     return {"form": form}

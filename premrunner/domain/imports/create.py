@@ -137,9 +137,10 @@ def _projector(run: ImportRun) -> SourceFile | None:
 
 def _hand_over(run: ImportRun, stream: GgufStream) -> str:
     """Bring bytes into the engine's store, by a link where it is ours, and return their digest."""
-    digest = _digest(run, stream)
-    if run.tools.engine.has_blob(digest):
-        return digest
+    digest, cancellation = _digest(run, stream), Cancellation()
+    with run.watch.stopping(cancellation.cancel):
+        if run.tools.engine.has_blob(digest, cancellation=cancellation):
+            return digest
     run.note("create", digests=[*run.results.get("create", {}).get("digests", []), digest])
     state = run.tools.link.state()
     blobs = local_blobs(state, run.tools.paths.builtin_store, run.tools.paths.root)
@@ -153,7 +154,6 @@ def _hand_over(run: ImportRun, stream: GgufStream) -> str:
     if blobs and is_file and link_blob(blobs, digest, stream.parts[0].path, advance):
         return digest
     run.require_space(total, "The engine's copy")
-    cancellation = Cancellation()
     with run.watch.stopping(cancellation.cancel):
         body = Body(stream.pieces(), advance)
         run.tools.engine.push_blob(digest, body, total, cancellation=cancellation)

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
@@ -46,8 +46,12 @@ class ImportExecution:
         self._tools = tools
         self._expiry = expiry
 
-    def run(self, import_id: str) -> None:
-        """Do an import if it is to be done and nobody else is at it; failures are recorded, never raised."""
+    def run(self, import_id: str) -> bool:
+        """Do an import if it is to be done and nobody else is at it; failures are recorded, never raised.
+
+        Returns:
+            Whether it may be forgotten; not where it waits, and another worker still cleans up its last try.
+        """
         try:
             with self._tools.work.claim(import_id):
                 record = self._store.find(import_id)
@@ -55,6 +59,9 @@ class ImportExecution:
                     self._run(record)
         except ImportConflict:
             logger.info("Another worker is at this import.", extra={"import_id": import_id})
+            record = self._store.find(import_id)
+            return record is None or record.status != "queued"
+        return True
 
     def resume(self, put: Callable[[str], None]) -> None:
         """Put into the queue what is to be done and what a dead worker left; for a worker's start."""
@@ -118,17 +125,21 @@ class ImportExecution:
         logger.info("Import ready.", extra={"import_id": run.id})
 
     def _cancelled(self, record: ImportRecord, run: ImportRun | None, reporter: Reporter) -> None:
-        self._undo(record, run)
+        given = run.results.get("create") if run is not None else None
+        self._forget_work(record.id, {"create": {**given, "is_done": False}} if given else {})
         self._store.end(record.id, "cancelled", can_retry=self._has_upload(record.id))
         reporter.end("cancelled", "Cancelled. What was uploaded is kept for another try.")
         logger.info("Import cancelled.", extra={"import_id": record.id})
+        if run is not None:  # Last, because an engine may take its time.
+            run.results = {"create": given} if given else {}
+            take_back(run)
 
     def _failed(self, record: ImportRecord, run: ImportRun | None, reporter: Reporter, error: Exception) -> None:
         may_retry = can_retry(error)
         if run is not None:
             take_back(run)
         if not may_retry:
-            self._undo(record, None)
+            self._forget_work(record.id, {})
             self._give_up_upload(record.id)
         message = error.message if isinstance(error, PremRunnerError) else MISTAKE
         hint = hint_for(error) if isinstance(error, PremRunnerError) else "Try again."
@@ -136,11 +147,9 @@ class ImportExecution:
         reporter.end("failed", message)
         logger.warning("Import failed: %s", message, extra={"import_id": record.id})
 
-    def _undo(self, record: ImportRecord, run: ImportRun | None) -> None:
-        if run is not None:
-            take_back(run)
-        self._tools.work.remove(record.id)
-        self._store.keep_results(record.id, {})
+    def _forget_work(self, import_id: str, results: Mapping[str, object]) -> None:
+        self._tools.work.remove(import_id)
+        self._store.keep_results(import_id, results)
 
     def _has_upload(self, import_id: str) -> bool:
         with suppress(UploadNotFound):

@@ -102,7 +102,8 @@ def _template_warnings(run: ImportRun, findings: dict[str, Any]) -> list[str]:
         ]
     known = known_template(template)
     findings["templateName"] = known.name if known else ""
-    findings["renderedPrompt"] = rendered_prompt(template)
+    findings["renderedPrompt"] = rendered_prompt(template, run.watch.stopping)
+    run.watch.check()
     if known is None:
         return ["Its chat template is of no known kind; the rendered prompt shows what the model will read."]
     return []

@@ -4,13 +4,13 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
 from premrunner.archives.errors import ArchiveRefused
 from premrunner.archives.member import Member
-from premrunner.archives.names import check_distinct, is_junk
+from premrunner.archives.names import is_junk
 from premrunner.archives.tar_stream import TarMember, TarReader
 from premrunner.archives.zip_directory import read_zip
 from premrunner.domain.imports.check import GZIP, TAR, ZIP, check_expanded, refuse_nested
@@ -53,7 +53,7 @@ def _uploaded(run: ImportRun) -> list[SourceFile]:
 
 def _unpack_zip(run: ImportRun, folder: Path) -> list[SourceFile]:
     [archive] = run.tools.uploads.stored(run.upload)
-    members = [member for member in read_zip(archive) if not is_junk(member.name)]
+    members = [member for member in read_zip(archive, run.watch.check) if not is_junk(member.name)]
     copied = sum(member.size_bytes for member in members if member.is_deflated)
     run.require_space(copied, "Unpacking")
     run.report.begin("unpack", "Unpacking." if copied else "Reading the archive in place.")
@@ -85,7 +85,7 @@ def _unpack_tar(run: ImportRun, folder: Path, *, is_packed: bool) -> list[Source
             reader = TarReader(cast(IO[bytes], stream))
             for member in reader.members():
                 check_expanded(member.offset_bytes + member.size_bytes, archive_bytes)
-                files.extend(_take(run, reader, member, folder, files))
+                files.extend(_take(run, reader, member, folder))
                 run.report.advance(packed.tell(), archive_bytes)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ArchiveRefused("The archive is damaged: it cannot be inflated to its end. Upload it again.") from error
@@ -93,15 +93,12 @@ def _unpack_tar(run: ImportRun, folder: Path, *, is_packed: bool) -> list[Source
     return files
 
 
-def _take(
-    run: ImportRun, reader: TarReader, member: TarMember, folder: Path, others: Sequence[SourceFile]
-) -> Iterator[SourceFile]:
+def _take(run: ImportRun, reader: TarReader, member: TarMember, folder: Path) -> Iterator[SourceFile]:
     pieces = _tar_pieces(run, reader, member)
     if is_junk(member.name):
         for _ in pieces:
             pass
         return
-    check_distinct([*(file.name for file in others), member.name])
     run.require_space(member.size_bytes, "Unpacking")
     yield _written(member.name, folder, pieces)
 

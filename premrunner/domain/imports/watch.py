@@ -1,4 +1,4 @@
-"""Somebody asked to stop, or the worker ends: noticed within a third of a second, also inside a long call."""
+"""Somebody asked to stop, or the worker ends: noticed within a fifth of a second, also inside a long call."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from premrunner.errors import Cancelled, PremRunnerError
 
-LOOK_EVERY_SECONDS = 0.3
+LOOK_EVERY_SECONDS = 0.2
 
 
 class WorkerEnding(PremRunnerError):
