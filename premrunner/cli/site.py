@@ -71,10 +71,9 @@ def upgrade_database() -> None:
 
 
 @database.command("settle", hidden=True)
-@click.argument("pid", type=int)
 @reporting
-def settle(pid: int) -> None:
-    """Mark the calls that a dead web process had in hand."""
-    from premrunner.app import create_app, settle_process
+def settle() -> None:
+    """Mark what dead processes had in hand as interrupted."""
+    from premrunner.app import create_app, settle_dead_processes
 
-    settle_process(create_app(load_settings()), pid)
+    settle_dead_processes(create_app(load_settings()))

@@ -159,20 +159,18 @@ class ChatMessageStore:
                 select(ChatMessageRow.id).where(ChatMessageRow.conversation_id == conversation_id, is_running)
             ).all()
 
-    def settle_interrupted(self, writer: str) -> int:
-        """Mark the answers that dead processes were writing and return how many there were.
+    def running_writers(self) -> Sequence[str]:
+        """Return the processes that write answers, as they signed them."""
+        with self._database.session() as session:
+            wanted = select(ChatMessageRow.writer).where(ChatMessageRow.status == "running").distinct()
+            return session.scalars(wanted).all()
 
-        Args:
-            writer: ``host:pid`` of a dead process, or ``host:`` for all of a host.
-        """
-        is_of_all = writer.endswith(":")
-        unfinished = (
-            ChatMessageRow.writer.startswith(writer, autoescape=True) if is_of_all else ChatMessageRow.writer == writer
-        )
+    def settle_interrupted(self, writers: Sequence[str]) -> int:
+        """Mark the answers that dead processes were writing and return how many there were."""
         with self._database.session() as session:
             ended = session.execute(
                 update(ChatMessageRow)
-                .where(ChatMessageRow.status == "running", unfinished)
+                .where(ChatMessageRow.status == "running", ChatMessageRow.writer.in_(writers))
                 .values(status="interrupted", error=INTERRUPTED, writer="")
                 .returning(ChatMessageRow.id)
             ).all()

@@ -1,40 +1,64 @@
-"""The database's engine and sessions, and how SQLite is set up for one writer and many readers."""
+"""The database's engine and sessions: SQLite set up for one writer and many readers, or PostgreSQL."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from premrunner.errors import StorageFailed
+from premrunner.errors import SettingsInvalid, StorageFailed
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 # A wait blocks every stream of the web process, and no transaction of ours takes longer than a few milliseconds.
 BUSY_SECONDS = 2.0
 
 # No request holds a connection while it waits for the engine, so a few serve hundreds of streams.
-POOL_OPTIONS: dict[str, Any] = {"pool_size": 10, "max_overflow": 40, "pool_timeout": 10}
+POOL = {"pool_size": 10, "max_overflow": 40, "pool_timeout": 10}
+# A PostgreSQL that was restarted meanwhile is met by a new connection, and one that is gone is an error soon.
+REMOTE: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+# PostgreSQL keeps no NUL in a text, SQLite does; a model's name or answer with one must not be lost for that.
+NUL, NUL_STAND_IN = "\0", "\ufffd"
 
 
 def database_url(configured: str, sqlite_file: Path) -> str:
-    """Return the database's URL: the configured one, or SQLite's in the data folder."""
+    """Return the database's URL: the configured one, or SQLite's in the data folder.
+
+    Raises:
+        SettingsInvalid: The configured one needs a driver that is not installed.
+    """
+    if configured and not _is_sqlite(configured) and find_spec("psycopg") is None:
+        raise SettingsInvalid(
+            ["DATABASE_URL needs a package that is not installed: pip install premrunner[postgresql]"]
+        )
     return configured or f"sqlite:///{sqlite_file}"
+
+
+def pool_options(url: str) -> dict[str, Any]:
+    """Return what the engine of a web process is made with."""
+    return POOL if _is_sqlite(url) else POOL | REMOTE
 
 
 def tune(engine: Engine) -> Engine:
     """Set up every connection that the engine opens, and return it."""
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", _set_pragmas if engine.dialect.name == "sqlite" else _replace_nuls)
     return engine
 
 
 def writer_engine(url: str) -> Engine:
-    """Return an engine for a native thread of its own, which shares no pool (and no lock) with greenlets."""
-    return tune(create_engine(url, poolclass=NullPool))
+    """Return an engine for native threads, which share no pool (and no lock) with greenlets."""
+    return tune(create_engine(url, poolclass=NullPool, **({} if _is_sqlite(url) else REMOTE)))
+
+
+def _is_sqlite(url: str) -> bool:
+    return make_url(url).get_backend_name() == "sqlite"
 
 
 class Database:
@@ -77,3 +101,13 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _replace_nuls(connection: "Connection[Any]", _record: object) -> None:
+    from psycopg.types.string import StrDumper
+
+    class WithoutNul(StrDumper):
+        def dump(self, text: str) -> Any:
+            return super().dump(text.replace(NUL, NUL_STAND_IN))
+
+    connection.adapters.register_dumper(str, WithoutNul)

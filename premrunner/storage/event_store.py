@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, text
 
 from premrunner.events import ImportEvent
 from premrunner.storage.database import Database
@@ -31,6 +31,9 @@ class EventStore:
         values = asdict(event)
         del values["number"]
         with self._database.session() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                # Numbers must become visible in their order, or a reader who knows the second misses the first.
+                session.execute(text("LOCK TABLE import_events IN EXCLUSIVE MODE"))
             session.execute(insert(ImportEventRow).values(**values))
 
     def latest(self) -> int:

@@ -1,8 +1,11 @@
 """Bring the database to today's tables, keeping a copy of what was there."""
 
+import fcntl
 import logging
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from flask_migrate import upgrade
 
 from premrunner.errors import StorageFailed
 from premrunner.storage.database import Database
+from premrunner.storage.disk_errors import disk_errors
+from premrunner.storage.paths import PRIVATE_FILE, DataPaths
 
 logger = logging.getLogger(__name__)
 
@@ -27,27 +32,41 @@ SCRIPTS = next(folder for folder in (PACKAGE / "migrations", PACKAGE.parent / "m
 BACKUPS_KEPT = 5
 
 
-def upgrade_database(app: Flask, database: Database, backups: Path) -> bool:
+def upgrade_database(app: Flask, database: Database, paths: DataPaths) -> bool:
     """Apply the migrations that are missing and tell whether there were any.
+
+    Processes that come at the same time, on whatever machine, wait for the first.
 
     Args:
         app: The application with Flask-Migrate.
         database: Its database.
-        backups: Folder for a copy of an SQLite database that is not empty.
+        paths: The data folder, which gets a copy of an SQLite database that is not empty.
 
     Raises:
         StorageFailed: A newer PremRunner made the database, or it cannot be read.
     """
-    current, wanted = _current_revision(database), _wanted_revision()
-    if current == wanted:
-        return False
-    if current is not None:
-        _refuse_unknown(current)
-        _back_up(database, current, backups)
-    with app.app_context():
-        upgrade(directory=str(SCRIPTS))
+    with _alone(paths.upgrade_lock):
+        current, wanted = _current_revision(database), _wanted_revision()
+        if current == wanted:
+            return False
+        if current is not None:
+            _refuse_unknown(current)
+            _back_up(database, current, paths.backups)
+        with app.app_context():
+            upgrade(directory=str(SCRIPTS))
     logger.info("Database upgraded from %s to %s.", current or "nothing", wanted)
     return True
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with disk_errors():
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _current_revision(database: Database) -> str | None:

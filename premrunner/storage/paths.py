@@ -49,6 +49,16 @@ class DataPaths:
         return self.root / "run"
 
     @property
+    def upgrade_lock(self) -> Path:
+        """Held by whoever brings the database up to date."""
+        return self.run / "upgrade.lock"
+
+    @property
+    def processes(self) -> Path:
+        """A file for each process that has rows in hand, locked while it lives."""
+        return self.run / "processes"
+
+    @property
     def logs(self) -> Path:
         """Log files of the processes we start."""
         return self.root / "logs"
@@ -149,6 +159,7 @@ class DataPaths:
                 self.root,
                 self.backups,
                 self.run,
+                self.processes,
                 self.logs,
                 self.engine,
                 self.downloads,

@@ -67,19 +67,17 @@ class TraceStore:
             raise TraceNotFound
         return Trace(**row._mapping)
 
-    def settle_interrupted(self, writer: str) -> int:
-        """Mark the calls that dead processes had in hand and return how many there were.
+    def running_writers(self) -> Sequence[str]:
+        """Return the processes that have calls in hand, as they signed them."""
+        with self._database.session() as session:
+            return session.scalars(select(TraceRow.writer).where(TraceRow.status == "running").distinct()).all()
 
-        Args:
-            writer: ``host:pid`` of a dead process, or ``host:`` for all of a host.
-        """
-        unfinished = (
-            TraceRow.writer.startswith(writer, autoescape=True) if writer.endswith(":") else TraceRow.writer == writer
-        )
+    def settle_interrupted(self, writers: Sequence[str]) -> int:
+        """Mark the calls that dead processes had in hand and return how many there were."""
         with self._database.session() as session:
             ended = session.execute(
                 update(TraceRow)
-                .where(TraceRow.status == "running", unfinished)
+                .where(TraceRow.status == "running", TraceRow.writer.in_(writers))
                 .values(status="interrupted", error="The server ended before the answer was complete.")
                 .returning(TraceRow.id)
             ).all()

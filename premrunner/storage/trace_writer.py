@@ -6,8 +6,6 @@ one native thread writes it in batches, one transaction each 20 ms (``docs/perfo
 """
 
 import logging
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +17,7 @@ from sqlalchemy import Connection, Engine, Table, bindparam, insert, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from premrunner.records import TraceBegun, TraceFinished
+from premrunner.storage.processes import Processes
 from premrunner.storage.tables import TraceRow
 
 logger = logging.getLogger(__name__)
@@ -54,11 +53,6 @@ class Finish:
     values: Row
 
 
-def process_name(pid: int | None = None) -> str:
-    """Return the name by which a process of this machine, this one if none is given, signs the rows it has in hand."""
-    return f"{socket.gethostname()}:{pid or os.getpid()}"
-
-
 class TraceWriter:
     """Takes begun and finished traces at any rate and brings them to the database.
 
@@ -66,21 +60,21 @@ class TraceWriter:
 
     Args:
         open_engine: Makes the database engine of the writing thread, which alone uses it.
+        processes: Signs the rows.
     """
 
-    def __init__(self, open_engine: Callable[[], Engine]) -> None:
+    def __init__(self, open_engine: Callable[[], Engine], processes: Processes) -> None:
         self._open_engine = open_engine
+        self._processes = processes
         self._queue: deque[Begin | Finish] = deque()
         self._taken = 0
         self._put = 0
         self._is_running = False
         self._is_closing = False
-        self._writer = ""
 
     def begin(self, trace: TraceBegun) -> None:
         """Record that a call has begun."""
-        self._writer = self._writer or process_name()
-        self._enqueue(Begin(begun_row(trace, self._writer)))
+        self._enqueue(Begin(begun_row(trace, self._processes.own_name)))
 
     def finish(self, trace: TraceFinished) -> None:
         """Record how a call ended."""

@@ -13,11 +13,15 @@ from premrunner.config import Settings
 from premrunner.domain.chat import ChatCall
 from premrunner.engine.ownership import claim
 from premrunner.engine.state import EngineState, EngineStatus, write_state
+from premrunner.extensions import db
 from premrunner.records import Caller, ChatMessage, ChatRequest, new_id
 from premrunner.storage.paths import DataPaths
 from premrunner.web.services import Services
+from tests.databases import each_database
 
 from .paced_engine import Pace, paced_engine
+
+database_url = each_database
 
 
 @pytest.fixture
@@ -45,6 +49,8 @@ def other_worker(settings: Settings, pace: Pace) -> Iterator[Services]:
     app = create_app(settings)
     yield app.extensions["premrunner"]
     app.extensions["premrunner"].tracing.close()
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -1,16 +1,20 @@
 """Traces are written in batches, by a thread of their own, and none is lost on the way."""
 
-import sqlite3
-from contextlib import closing
+import subprocess
+import sys
 from datetime import datetime, timezone
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from premrunner.app import prepare_database
+from premrunner.extensions import db
 from premrunner.records import Caller, TraceBegun, TraceFinished, Usage, new_id
 from premrunner.storage.database import writer_engine
-from premrunner.storage.trace_writer import TraceWriter, process_name
+from premrunner.storage.paths import DataPaths
+from premrunner.storage.processes import Processes
+from premrunner.storage.trace_writer import Begin, TraceWriter, begun_row
 
 
 def begun(trace_id, **fields):
@@ -25,26 +29,31 @@ def url(app):
 
 
 @pytest.fixture
-def writer(url):
-    writer = TraceWriter(lambda: writer_engine(url))
-    yield writer
-    writer.close()
+def processes(settings):
+    return Processes(DataPaths(settings.data_path).processes)
 
 
 @pytest.fixture
-def rows(settings):
+def writer(url, processes):
+    writer = TraceWriter(lambda: writer_engine(url), processes)
+    yield writer
+    assert writer.close()
+
+
+@pytest.fixture
+def rows(app):
     def read(columns="*"):
-        with closing(sqlite3.connect(settings.data_path / "premrunner.db")) as connection:
-            return connection.execute(f"SELECT {columns} FROM traces ORDER BY id").fetchall()
+        with app.app_context(), db.engine.connect() as connection:
+            return connection.execute(text(f"SELECT {columns} FROM traces ORDER BY id")).all()
 
     return read
 
 
-def test_a_call_is_a_row_when_it_begins_and_complete_when_it_ends(writer, rows):
+def test_a_call_is_a_row_when_it_begins_and_complete_when_it_ends(writer, processes, rows):
     trace_id = new_id()
     writer.begin(begun(trace_id))
     assert writer.flush()
-    assert rows("id, status, writer") == [(trace_id, "running", process_name())]
+    assert rows("id, status, writer") == [(trace_id, "running", processes.own_name)]
     usage = Usage(10, 5, load_ms=1, prefill_ms=2, decode_ms=100)
     writer.finish(
         TraceFinished(trace_id, "ok", "Paris", usage=usage, duration_ms=123.6, ttft_ms=4, finish_reason="stop")
@@ -65,8 +74,8 @@ def test_a_call_that_begins_and_ends_in_one_batch_is_right(writer, rows):
     assert set(rows("status")) == {("ok",)}
 
 
-def test_closing_writes_what_is_left(url, rows):
-    writer = TraceWriter(lambda: writer_engine(url))
+def test_closing_writes_what_is_left(url, processes, rows):
+    writer = TraceWriter(lambda: writer_engine(url), processes)
     for _ in range(50):
         writer.begin(begun(new_id()))
     assert writer.close()
@@ -81,7 +90,7 @@ def test_a_row_that_no_database_takes_does_not_hold_up_the_others(writer, rows):
     assert len(rows()) == 2
 
 
-def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, rows, monkeypatch):
+def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, processes, rows, monkeypatch):
     monkeypatch.setattr("premrunner.storage.trace_writer.RETRY_SECONDS", 0.01)
     failures = [OperationalError("", None, Exception("disk I/O error"))] * 3
     engine = writer_engine(url)
@@ -93,7 +102,7 @@ def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, rows, m
         return real_begin()
 
     monkeypatch.setattr(engine, "begin", begin)
-    writer = TraceWriter(lambda: engine)
+    writer = TraceWriter(lambda: engine, processes)
     writer.begin(begun(new_id()))
     assert writer.flush()
     assert not failures
@@ -101,12 +110,50 @@ def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, rows, m
     writer.close()
 
 
-def test_calls_of_a_dead_process_are_settled_and_those_of_the_living_are_not(app, writer, rows):
-    from premrunner.app import settle_process
+def test_a_text_that_the_database_does_not_know_is_kept_but_for_that(writer, rows):
+    trace_id = new_id()
+    writer.begin(begun(trace_id, model="a\0b"))
+    writer.finish(TraceFinished(trace_id, "ok", "one\0two"))
+    assert writer.flush()
+    [(model, output)] = rows("model, output")
+    assert (model[0], model[-1]) == ("a", "b")
+    assert output in ("one\0two", "one\ufffdtwo")
 
+
+DIES = """
+import os, sys
+from pathlib import Path
+from premrunner.storage.processes import Processes
+print(Processes(Path(sys.argv[1])).own_name, flush=True)
+sys.stdin.read()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_calls_of_a_dead_process_are_settled_and_those_of_the_living_are_not(app, settings, processes, writer, rows):
+    folder = DataPaths(settings.data_path).processes
+    other = subprocess.Popen(
+        [sys.executable, "-c", DIES, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    its_name = other.stdout.readline().strip()
+    writer._enqueue(Begin(begun_row(begun("1"), its_name)))
+    writer.begin(begun("2"))
+    assert writer.flush()
+    prepare_database(app)
+    assert rows("status") == [("running",), ("running",)]
+    other.communicate()
+    prepare_database(app)
+    assert rows("status") == [("interrupted",), ("running",)]
+    assert [file.name for file in folder.iterdir()] == [processes.own_name]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_was_restarted_gets_the_traces_and_answers_at_once(postgresql, writer, rows):
     writer.begin(begun(new_id()))
     assert writer.flush()
-    settle_process(app, 1)
-    assert rows("status") == [("running",)]
-    prepare_database(app)
-    assert rows("status") == [("interrupted",)]
+    assert len(rows()) == 1
+    postgresql.stop("fast")
+    writer.begin(begun(new_id()))
+    postgresql.start()
+    assert writer.flush(5)
+    assert len(rows()) == 2

@@ -4,6 +4,10 @@ import re
 
 import pytest
 
+from tests.databases import each_database
+
+database_url = each_database
+
 
 @pytest.fixture
 def browser(client, token):

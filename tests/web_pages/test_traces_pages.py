@@ -4,7 +4,11 @@ import time
 
 import pytest
 
+from tests.databases import each_database
+
 from .reading import Page
+
+database_url = each_database
 
 NASTY = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 

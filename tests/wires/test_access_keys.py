@@ -9,6 +9,9 @@ from premrunner.errors import InvalidRequest, KeyNotFound
 from premrunner.storage.database import Database
 from premrunner.storage.key_store import KeyStore
 from premrunner.storage.tables import AccessKeyRow
+from tests.databases import each_database
+
+database_url = each_database
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 

@@ -12,7 +12,7 @@ from premrunner.net.native_threads import NativeThreads
 from premrunner.records import ChatMessage, Conversation, FoundConversation, Image, Json, new_id
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore, Place
-from premrunner.storage.trace_writer import process_name
+from premrunner.storage.processes import Processes
 
 # A page of the list; more are asked for in pages.
 PAGE = 30
@@ -45,6 +45,7 @@ class Conversations:
     Args:
         conversations: Rows, read by pages.
         messages: Rows, read by pages.
+        processes: Signs the answers that this one writes.
         searching: The first once more, for native threads: a search reads every message.
         threads: Where those run.
         answering: Stops the answers of what is deleted.
@@ -54,12 +55,14 @@ class Conversations:
         self,
         conversations: ConversationStore,
         messages: ChatMessageStore,
+        processes: Processes,
         searching: ConversationStore,
         threads: NativeThreads,
         answering: Answering,
     ) -> None:
         self._conversations = conversations
         self._messages = messages
+        self._processes = processes
         self._searching = searching
         self._threads = threads
         self._answering = answering
@@ -184,7 +187,7 @@ class Conversations:
             status="running",
             trace_id=trace_id,
         )
-        self._messages.add(message, writer=process_name())
+        self._messages.add(message, writer=self._processes.own_name)
         self._conversations.write_to(question.conversation_id, message.id, model)
         return message
 
@@ -196,7 +199,7 @@ class Conversations:
         """
         if message.is_running:
             raise ConversationConflict("The answer is still being written.")
-        self._messages.resume(message.id, trace_id, message.model, process_name())
+        self._messages.resume(message.id, trace_id, message.model, self._processes.own_name)
         self._conversations.write_to(message.conversation_id, message.id, message.model)
         return replace(message, status="running", error="", trace_id=trace_id)
 
