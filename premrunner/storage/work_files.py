@@ -51,17 +51,17 @@ class WorkFiles:
             lock.unlink(missing_ok=True)
             os.close(descriptor)
 
-    def folder(self, import_id: str, name: str) -> Path:
-        """Return a folder for one stage's files, made if it is not there."""
-        folder = self._paths.work_folder(import_id) / name
-        with disk_errors():
-            folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        return folder
+    def drop(self, import_id: str, name: str) -> None:
+        """Delete the folder of one stage's files."""
+        shutil.rmtree(self._paths.work_folder(import_id) / name, ignore_errors=True)
 
     def empty(self, import_id: str, name: str) -> Path:
         """Return a folder for one stage's files with nothing in it."""
-        shutil.rmtree(self._paths.work_folder(import_id) / name, ignore_errors=True)
-        return self.folder(import_id, name)
+        self.drop(import_id, name)
+        folder = self._paths.work_folder(import_id) / name
+        with disk_errors():
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
+        return folder
 
     def remove(self, import_id: str) -> int:
         """Delete an import's work files and return the bytes that came free."""

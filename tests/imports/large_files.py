@@ -10,6 +10,8 @@ import gguf
 import numpy as np
 
 PIECE = bytes(1024 * 1024)
+# A header with a vocabulary has a few.
+HEAD_BYTES = 8 * 1024 * 1024
 
 
 def sparse_gguf(path: Path, size_bytes: int, *, source: Path | None = None, **strings: str) -> Path:
@@ -47,13 +49,13 @@ def sparse_gguf(path: Path, size_bytes: int, *, source: Path | None = None, **st
 
 
 def stored_zip(path: Path, name: str, content: Path) -> Path:
-    """A ZIP with a file as it is, sparse as the file is; the file's end must be a hole."""
+    """A ZIP with a file as it is, sparse as the file is: all behind its first megabytes must be a hole."""
     size = content.stat().st_size
-    checksum, head = 0, b""
     with content.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        checksum = zlib.crc32(head)
         while piece := file.read(len(PIECE)):
             checksum = zlib.crc32(piece, checksum)
-            head = head or piece
     info = zipfile.ZipInfo(name)
     info.file_size = info.compress_size = size
     info.CRC = checksum

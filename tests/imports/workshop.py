@@ -25,7 +25,7 @@ from .leftovers import leftovers
 from .recorded_ollama import RecordedOllama
 
 WAIT_SECONDS = 60
-HASHED_MOST_BYTES = 200_000_000
+HASHED_MOST_BYTES = 2_500_000_000
 
 
 @dataclass

@@ -33,7 +33,7 @@ def convert(run: ImportRun) -> dict[str, Any]:
     source = Path(base) if base else folder
     places = places_from_json(found.get("places", {}), root)
     run.require_space(_output_bytes(run, source, places), "Converting")
-    target = run.tools.work.empty(run.id, "converted") / "model.gguf"
+    target = run.folder("convert") / "model.gguf"
     try:
         made = convert_weights(
             source,

@@ -12,8 +12,8 @@ from premrunner.domain.imports.reporter import Reporter
 from premrunner.domain.imports.run import ImportRun, Tools
 from premrunner.domain.imports.watch import Watch, WorkerEnding
 from premrunner.domain.uploads import Uploads
-from premrunner.errors import Cancelled, ImportConflict, PremRunnerError, UploadNotFound
-from premrunner.events import ENDED, ImportRecord
+from premrunner.errors import Cancelled, ImportConflict, PremRunnerError, StorageFailed, UploadNotFound
+from premrunner.events import ENDED, ImportEvent, ImportRecord
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
 
@@ -86,7 +86,7 @@ class ImportExecution:
 
     def _run(self, record: ImportRecord) -> None:
         watch = Watch(lambda: self._store.is_cancel_wanted(record.id), self.ending)
-        reporter = Reporter(record.id, self._events.add)
+        reporter = Reporter(record.id, self._tell)
         logger.info("Import begun.", extra={"import_id": record.id})
         run: ImportRun | None = None
         try:
@@ -104,6 +104,13 @@ class ImportExecution:
             self._failed(record, run, reporter, error)
         else:
             self._ready(run, reporter)
+
+    def _tell(self, event: ImportEvent) -> None:
+        """Keep an event; a database that is busy or full this moment ends no import."""
+        try:
+            self._events.add(event)
+        except StorageFailed as failure:
+            logger.warning("An event was not kept: %s", failure.message, extra={"import_id": event.import_id})
 
     def _prepare(self, record: ImportRecord, reporter: Reporter, watch: Watch) -> ImportRun:
         return ImportRun(

@@ -67,7 +67,7 @@ def lay_out(run: ImportRun, folders: Sequence[ModelFolder]) -> list[Path]:
     Raises:
         DiskFull: There is no room for the text files.
     """
-    target = run.tools.work.empty(run.id, "model")
+    target = run.folder("identify")
     run.require_space(sum(file.size_bytes for folder in folders for file in folder.files if _is_copied(file)), "It")
     laid_out = []
     for number, folder in enumerate(folders):

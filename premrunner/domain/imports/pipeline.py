@@ -54,7 +54,11 @@ def run_stages(run: ImportRun, begin: Callable[[str], None]) -> None:
             continue
         run.watch.check()
         begin(name)
-        run.results[name] = {**_patiently(run, name, stage), "is_done": True}
+        try:
+            run.results[name] = {**_patiently(run, name, stage), "is_done": True}
+        except BaseException:
+            run.tools.work.drop(run.id, name)  # At once: on a full disk nothing else can even be recorded.
+            raise
         run.keep(run.results)
 
 

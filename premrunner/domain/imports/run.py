@@ -83,9 +83,9 @@ class ImportRun:
         self.results[stage] = {**self.results.get(stage, {}), **values, "is_done": False}
         self.keep(self.results)
 
-    def folder(self, name: str) -> Path:
-        """Return a work folder."""
-        return self.tools.work.folder(self.id, name)
+    def folder(self, stage: str) -> Path:
+        """Return an empty folder for what a stage makes; it is gone again if the stage fails."""
+        return self.tools.work.empty(self.id, stage)
 
     def require_space(self, size_bytes: int, what: str) -> None:
         """Return if the disk has room for what a stage will write at its peak.

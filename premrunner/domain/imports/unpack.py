@@ -19,7 +19,6 @@ from premrunner.domain.imports.run import ImportRun
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.work_files import create_file
 
-FOLDER = "files"
 GGUF_MAGIC = b"GGUF"
 
 
@@ -31,7 +30,7 @@ def unpack(run: ImportRun) -> dict[str, Any]:
         DiskFull: What must be unpacked does not fit.
     """
     form = run.results["check"]["form"]
-    folder = run.tools.work.empty(run.id, FOLDER)
+    folder = run.folder("unpack")
     if form == ZIP:
         files = _unpack_zip(run, folder)
     elif form in (TAR, GZIP):
