@@ -10,13 +10,16 @@ from typing import cast
 from flask import Flask
 
 from premrunner.config import Settings, load_settings
+from premrunner.domain.about import about
 from premrunner.domain.admission import Admission
 from premrunner.domain.attempts import Attempts
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.conversations.answering import Answering
 from premrunner.domain.conversations.conversations import Conversations
+from premrunner.domain.disk import Disk, DiskParts
 from premrunner.domain.engine_health import EngineHealth
+from premrunner.domain.engine_log import EngineLog
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.imports.execution import ImportExecution
 from premrunner.domain.imports.feed import EventFeed
@@ -63,6 +66,8 @@ from premrunner.web import (
     auth,
     caller,
     cors,
+    disk,
+    engine_care,
     errors,
     model_management,
     model_path,
@@ -94,6 +99,8 @@ OPENAI_BLUEPRINTS = (
 )
 # Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
 UPLOAD_THREADS = 8
+# Measuring the disk and reading the log; a page waits for them, streams do not.
+DISK_THREADS = 2
 # What answers say so far is written by one, while another searches.
 CONVERSATION_THREADS = 2
 
@@ -170,17 +177,26 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     jobs = JobQueue(paths.job_queue, settings.redis_url, secret, execution.run, execution.clean)
     imports = Imports(*import_rows, models, tools.work, jobs.put_import)
     app.extensions["premrunner_jobs"] = jobs
+    token, starter = (
+        settings.auth_token or paths.secret(paths.token),
+        Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
+    )
+    looking = NativeThreads(DISK_THREADS)
+    disk = DiskParts(paths, uploads, *upload_parts[:2], import_rows[0], tools.work, starter, looking)
     return Services(
-        token=settings.auth_token or paths.secret(paths.token),
+        token=token,
+        about=partial(about, database),
         attempts=Attempts(),
+        disk=Disk(disk),
         engine=EngineHealth(link, catalog),
+        engine_log=EngineLog(paths.engine_log, token, looking),
         catalog=catalog,
         chat=chat,
         conversations=conversations,
         answering=answering,
         keys=keys,
         history=ChatHistory(MessageStore(database)),
-        starter=Starter(engine, catalog, models, StarterPlaces(paths.downloads, paths.starter_state)),
+        starter=starter,
         tracing=tracing,
         uploads=uploads,
         receiving=Receiving(uploads, *upload_parts),
@@ -227,10 +243,8 @@ def _register(app: Flask, settings: Settings) -> None:
     for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
     app.register_blueprint(access_keys.bp, url_prefix="/api")
-    for blueprint in (openapi.bp, api_reference.bp):
+    for blueprint in (disk.bp, engine_care.bp, openapi.bp, api_reference.bp, simple_chat.bp, status.bp):
         app.register_blueprint(blueprint)
-    app.register_blueprint(simple_chat.bp)
-    app.register_blueprint(status.bp)
     app.register_blueprint(progress_ws.bp)
     site.register_pages(app)
 

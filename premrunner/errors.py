@@ -38,6 +38,7 @@
         ├── EngineLost           it went away in the middle
         ├── EngineBroken         its answer makes no sense, or ended before its end
         ├── EngineOwned          another process already runs the engine of this data folder
+        ├── EngineNotOurs        somebody else started it, so it is not ours to end
         └── InstallFailed        Ollama could not be fetched or put in place
 
 Messages say what happened, to which thing, and what to do. None holds a secret or a path of the server.
@@ -300,6 +301,10 @@ class EngineOwned(EngineError):
             "Stop it first, or set DATA_PATH to another folder."
         )
         self.owner_pid = owner_pid
+
+
+class EngineNotOurs(EngineError):
+    """PremRunner did not start this engine, and so does not end it."""
 
 
 class InstallFailed(EngineError):

@@ -25,6 +25,7 @@ class EngineReport:
         address: Where it answers, as a URL.
         loaded: Models in its memory.
         why: Why it is not ready; empty when it is.
+        is_ours: Whether PremRunner started it, and so may restart it.
     """
 
     status: str
@@ -34,6 +35,7 @@ class EngineReport:
     address: str | None
     loaded: Sequence[LoadedModel]
     why: str
+    is_ours: bool = False
 
 
 class EngineHealth:
@@ -50,6 +52,14 @@ class EngineHealth:
             EngineNotReady: It does not; it is being started.
         """
         self._link.pool()
+
+    def restart(self) -> None:
+        """Have the engine ended and started again; calls that it answers are cut off.
+
+        Raises:
+            EngineNotOurs: PremRunner did not start it.
+        """
+        self._link.restart()
 
     def report(self) -> EngineReport:
         """Return what there is to know; never fails."""
@@ -69,4 +79,5 @@ class EngineHealth:
             address=state.address.url if state.address else None,
             loaded=loaded,
             why=why,
+            is_ours=state.pid is not None,
         )

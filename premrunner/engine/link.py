@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.state import EngineState, read_state, request_start
-from premrunner.errors import EngineNotReady
+from premrunner.engine.state import EngineState, read_state, request_restart, request_start
+from premrunner.errors import EngineNotOurs, EngineNotReady
 from premrunner.net.http import HttpPool
 
 # The state is a small file; this many seconds old it is still news, and a burst of chats reads it once.
@@ -35,6 +35,16 @@ class EngineLink:
         if self._state is None or now - self._read_at > FRESH_SECONDS:
             self._state, self._read_at = read_state(self._run_folder), now
         return self._state
+
+    def restart(self) -> None:
+        """Ask the engine's owner to end it and start it again.
+
+        Raises:
+            EngineNotOurs: PremRunner did not start it.
+        """
+        if self.state().pid is None:
+            raise EngineNotOurs("PremRunner did not start this engine. Restart it where it was started.")
+        request_restart(self._run_folder)
 
     def pool(self) -> HttpPool:
         """Return connections to the running engine.

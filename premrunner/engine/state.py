@@ -1,4 +1,4 @@
-"""What the engine's owner tells the web processes, and the one thing that they may ask of it; both are small files.
+"""What the engine's owner tells the web processes, and the two things that they may ask of it; all are small files.
 
 The owner holds a lock for as long as it lives, so a state whose owner was killed is known for what it is.
 """
@@ -18,6 +18,7 @@ from premrunner.engine.ownership import is_owned
 
 _STATE_NAME = "engine.json"
 _REQUEST_NAME = "engine.wanted"
+_RESTART_NAME = "engine.restart"
 _NOBODY = "Nobody runs the engine. Start `premrunner serve`."
 
 
@@ -104,14 +105,32 @@ def read_state(run_folder: Path) -> EngineState:
 
 def request_start(run_folder: Path) -> None:
     """Ask the owner to try now instead of waiting for its next turn; costs one system call and never fails."""
-    with suppress(OSError):  # No owner ever ran here, or the disk is read-only: nobody to ask.
-        (run_folder / _REQUEST_NAME).touch()
+    _ask(run_folder / _REQUEST_NAME)
 
 
 def take_request(run_folder: Path) -> bool:
     """Tell the owner whether somebody asked since the last call."""
+    return _take(run_folder / _REQUEST_NAME)
+
+
+def request_restart(run_folder: Path) -> None:
+    """Ask the owner to end the engine that it started, and to start it again; never fails."""
+    _ask(run_folder / _RESTART_NAME)
+
+
+def take_restart(run_folder: Path) -> bool:
+    """Tell the owner whether somebody wanted a restart since the last call."""
+    return _take(run_folder / _RESTART_NAME)
+
+
+def _ask(note: Path) -> None:
+    with suppress(OSError):  # No owner ever ran here, or the disk is read-only: nobody to ask.
+        note.touch()
+
+
+def _take(note: Path) -> bool:
     try:
-        (run_folder / _REQUEST_NAME).unlink()
+        note.unlink()
     except OSError:
         return False
     return True

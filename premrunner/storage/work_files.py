@@ -63,6 +63,10 @@ class WorkFiles:
             folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
         return folder
 
+    def space_bytes(self, import_id: str) -> int:
+        """Return the bytes that deleting an import's work files would free."""
+        return space_bytes(self._paths.work_folder(import_id))
+
     def remove(self, import_id: str) -> int:
         """Delete an import's work files and return the bytes that came free."""
         folder = self._paths.work_folder(import_id)

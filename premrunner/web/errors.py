@@ -60,6 +60,7 @@ FACES: tuple[tuple[type[Exception], Face], ...] = (
     (errors.ServerEnding, Face(503, "api_error", "server_ending")),
     (errors.StorageFailed, Face(500, "api_error", "storage_failed", is_permanent=True)),
     (errors.EngineNotReady, Face(503, "api_error", "engine_not_ready")),
+    (errors.EngineNotOurs, Face(409, "invalid_request_error", "engine_not_ours", is_permanent=True)),
     (errors.EngineRefused, Face(500, "api_error", "engine_error", is_permanent=True)),
     (errors.EngineLost, Face(502, "api_error", "engine_lost", retry_after_seconds=2)),
     (errors.EngineBroken, Face(502, "api_error", "engine_broken", retry_after_seconds=2)),

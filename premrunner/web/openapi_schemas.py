@@ -200,6 +200,25 @@ SCHEMAS: Mapping[str, Schema] = {
             "why": STRING,
         }
     ),
+    "EngineLog": _object({"lines": _array(STRING), "position": INTEGER, "isNew": BOOLEAN}),
+    "Disk": _object(
+        {
+            "freeBytes": INTEGER,
+            "sizeBytes": INTEGER,
+            "kinds": _array(
+                _object(
+                    {
+                        "name": STRING,
+                        "sizeBytes": INTEGER,
+                        "files": INTEGER,
+                        "leftovers": INTEGER,
+                        "leftoverBytes": INTEGER,
+                    }
+                )
+            ),
+        }
+    ),
+    "DiskCleaned": _object({"kind": STRING, "freedBytes": INTEGER}),
     "Success": _object({"success": {"const": True}}),
     "SimpleMessages": _object({"messages": _array(SIMPLE_MESSAGE)}),
     "SimpleExchange": _object({"userMessage": SIMPLE_MESSAGE, "assistantMessage": SIMPLE_MESSAGE}),

@@ -1,16 +1,20 @@
 """What the views call: the objects that ``create_app`` built, once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
 
+from premrunner.domain.about import About
 from premrunner.domain.attempts import Attempts
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.conversations.answering import Answering
 from premrunner.domain.conversations.conversations import Conversations
+from premrunner.domain.disk import Disk
 from premrunner.domain.engine_health import EngineHealth
+from premrunner.domain.engine_log import EngineLog
 from premrunner.domain.history import ChatHistory
 from premrunner.domain.imports.execution import ImportExecution
 from premrunner.domain.imports.feed import EventFeed
@@ -30,8 +34,11 @@ class Services:
 
     Attributes:
         token: The access token.
+        about: Tells what runs here.
         attempts: Wrong tokens by address.
+        disk: What takes the disk, and what of it may go.
         engine: Whether the engine is there, and why not.
+        engine_log: What the engine writes.
         catalog: The models.
         chat: Answers calls.
         conversations: Those of the chat page.
@@ -51,8 +58,11 @@ class Services:
     """
 
     token: str
+    about: Callable[[], About]
     attempts: Attempts
+    disk: Disk
     engine: EngineHealth
+    engine_log: EngineLog
     catalog: Catalog
     chat: ChatService
     conversations: Conversations

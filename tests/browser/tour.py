@@ -6,7 +6,7 @@ from conftest import LiveServer
 from flask import Flask
 
 # What a browser asks for that is no page: files, parts of pages, and addresses that only lead on.
-NO_PAGES = {"ui.assets.send", "ui.assets.favicon"}
+NO_PAGES = {"ui.assets.send", "ui.assets.favicon", "ui.keys.show"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ TOUR = (
     Stop("models", "ui.models.show", "/models", "SmolLM2 135M Instruct"),
     Stop("traces", "ui.traces.list_page", "/traces", "smollm2-135m-instruct"),
     Stop("trace", "ui.traces.show", "/traces/{trace_id}", "Paris"),
-    Stop("keys", "ui.keys.show", "/keys", "Laptop"),
+    Stop("settings", "ui.settings.show", "/settings", "Laptop"),
     Stop("reference", "api_reference.show", "/reference", "/v1/chat/completions"),
 )
 

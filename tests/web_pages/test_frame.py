@@ -6,7 +6,7 @@ import pytest
 
 from .reading import Page
 
-PAGES = ["/", "/models", "/traces", "/keys", "/reference", "/nothing-here", "/traces/0"]
+PAGES = ["/", "/models", "/traces", "/settings", "/reference", "/nothing-here", "/traces/0"]
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/login", "/health", "/v1/models", "/assets/0/site.css"])

@@ -1,4 +1,4 @@
-"""The page of access keys."""
+"""Access keys, in the settings."""
 
 import re
 
@@ -16,7 +16,7 @@ def browser(client, token):
 
 
 def post(browser, path, **fields):
-    csrf = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/keys").text)[1]
+    csrf = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/settings").text)[1]
     return browser.post(path, data={"csrf_token": csrf, **fields})
 
 
@@ -25,7 +25,7 @@ def test_a_key_is_shown_once_and_works(browser, app):
     assert made.status_code == 200
     assert made.headers["Cache-Control"] == "no-store"
     secret = re.search(r'id="secret">(premrunner-[^<]+)<', made.text)[1]
-    again = browser.get("/keys").text
+    again = browser.get("/settings").text
     assert secret not in again
     assert "Laptop" in again
     assert ">60<" in again
@@ -37,9 +37,10 @@ def test_a_key_is_shown_once_and_works(browser, app):
 def test_a_revoked_key_is_gone(browser, app):
     made = post(browser, "/keys", name="Laptop")
     secret = re.search(r'id="secret">(premrunner-[^<]+)<', made.text)[1]
-    path = re.search(r'action="(/keys/[^"]+/revoke)"', browser.get("/keys").text)[1]
+    path = re.search(r'action="(/keys/[^"]+/revoke)"', browser.get("/settings").text)[1]
     assert post(browser, path).status_code == 302
-    assert "Laptop" not in browser.get("/keys").text
+    assert "Laptop is revoked." in browser.get("/settings").text
+    assert "Laptop" not in browser.get("/settings").text
     assert app.test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
 
 
@@ -57,7 +58,7 @@ def test_a_wrong_form_says_what_is_wrong_and_keeps_what_was_typed(browser, field
     assert answer.status_code == 400
     assert problem in answer.text
     assert f'value="{fields["name"]}"' in answer.text
-    assert browser.get("/keys").text.count('class="card model"') == 0
+    assert browser.get("/settings").text.count("/revoke") == 0
 
 
 def test_a_second_key_of_one_name_is_refused(browser):
@@ -72,4 +73,4 @@ def test_names_are_inert(browser):
 
 def test_another_site_can_make_no_key(browser):
     assert browser.post("/keys", data={"name": "theirs"}).status_code == 403
-    assert "theirs" not in browser.get("/keys").text
+    assert "theirs" not in browser.get("/settings").text

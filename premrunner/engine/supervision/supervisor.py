@@ -14,7 +14,7 @@ from pathlib import Path
 
 from premrunner.engine.address import EngineAddress
 from premrunner.engine.ownership import Ownership, claim
-from premrunner.engine.state import EngineState, EngineStatus, take_request
+from premrunner.engine.state import EngineState, EngineStatus, take_request, take_restart
 from premrunner.engine.supervision.announce import Announcer
 from premrunner.engine.supervision.launch import EngineLauncher
 from premrunner.engine.supervision.leftover import end_leftovers, forget_process
@@ -120,6 +120,7 @@ class EngineSupervisor:
         self._ownership = claim(self._run_folder)
         end_leftovers(self._run_folder)
         take_request(self._run_folder)
+        take_restart(self._run_folder)
         self._publish(EngineStatus.STARTING)
         self._thread = threading.Thread(target=self._run, name="engine-supervisor", daemon=True)
         self._thread.start()
@@ -159,6 +160,8 @@ class EngineSupervisor:
     def _step(self) -> None:
         if take_request(self._run_folder):
             self._policy.wake(self._clock())
+        if take_restart(self._run_folder) and self._child is not None:
+            self._end(self._child)
         if self._child is None:
             self._follow_plan()
         else:
@@ -208,6 +211,15 @@ class EngineSupervisor:
         else:
             silence = f"{_NAMES[child.kind]} does not answer at the moment."
             self._publish(EngineStatus.STARTING, why=silence if child.watch.has_answered else self._last_failure)
+
+    def _end(self, child: _Child) -> None:
+        """End our engine because somebody wants it started again."""
+        logger.info("the engine is restarted, as was asked", extra={"engine": child.kind})
+        self._publish(EngineStatus.STARTING, why=f"{_NAMES[child.kind]} is being restarted.")
+        child.process.stop(self._patience.stop)
+        self._child = None
+        forget_process(self._run_folder)
+        self._watch = self._watch_of(self._wish.address)
 
     def _fail(self, kind: str, how: str) -> None:
         """Note that our engine is gone, or never came, and when it is tried again."""

@@ -1,4 +1,4 @@
-"""How pages write sizes, durations and times."""
+"""How pages write sizes, durations and times, and what they call the engine and its states."""
 
 from datetime import datetime
 
@@ -26,5 +26,15 @@ def time_text(moment: datetime) -> str:
     """Return a time of day in UTC; a script rewrites it to the reader's own, in the same width."""
     return moment.strftime("%d %b %H:%M:%S")
 
+
+ENGINE_NAMES = {"builtin": "built-in (llama.cpp)", "ollama": "Ollama"}
+ENGINE_STATES = {
+    "running": "Ready",
+    "starting": "Starting",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "not_installed": "Not installed",
+    "wrong_program": "Port taken",
+}
 
 FILTERS = {"size": size_text, "duration": duration_text, "clock": time_text}

@@ -11,12 +11,12 @@ from premrunner.errors import TooManyAttempts, Unauthorized
 from premrunner.extensions import csrf
 from premrunner.web import auth
 from premrunner.web.errors import face_of
-from premrunner.web.pages import assets, chat, keys, models, traces
-from premrunner.web.pages.formats import FILTERS
+from premrunner.web.pages import assets, chat, keys, models, settings, traces
+from premrunner.web.pages.formats import ENGINE_NAMES, ENGINE_STATES, FILTERS
 from premrunner.web.services import services
 
 bp = Blueprint("ui", __name__)
-for part in (assets, chat, keys, models, traces):
+for part in (assets, chat, keys, models, settings, traces):
     bp.register_blueprint(part.bp)
 
 
@@ -32,6 +32,10 @@ def register_pages(app: Flask) -> None:
             "asset": assets.asset_url,
             "is_logged_in": auth.has_session(),
             "engine_report": services().engine.report,
+            "engine_names": ENGINE_NAMES,
+            "engine_states": ENGINE_STATES,
+            "theme": settings.theme(),
+            "has_shortcuts": settings.has_shortcuts(),
         }
 
 

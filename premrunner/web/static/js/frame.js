@@ -2,6 +2,7 @@
 import { confirmForms } from "./lib/dialog.js";
 import { watchEngine } from "./lib/engine.js";
 import { watchMenus } from "./lib/menus.js";
+import { endServersToasts } from "./lib/toast.js";
 import { EVERYWHERE, register, showShortcuts, watchShortcuts } from "./lib/shortcuts.js";
 
 const findSearch = () => document.querySelector("[data-search]");
@@ -15,5 +16,6 @@ register("?", "Show these shortcuts", showShortcuts, EVERYWHERE);
 document.querySelector("[data-shortcuts-help]").addEventListener("click", showShortcuts);
 watchEngine();
 watchMenus();
+endServersToasts();
 confirmForms();
 watchShortcuts();
