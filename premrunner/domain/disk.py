@@ -118,8 +118,12 @@ class Disk:
             raise InvalidRequest(f"'kind' must be one of {', '.join(self._leftovers)}.", param="kind")
         leftovers = self._leftovers[kind]
         freed = sum(leftovers.remove(name) for name in leftovers.find())
-        self._report = None
+        self.forget()
         return freed
+
+    def forget(self) -> None:
+        """Measure anew at the next question."""
+        self._report = None
 
     def _measure(self) -> DiskReport:
         may_go = {kind: leftovers.find() for kind, leftovers in self._leftovers.items()}

@@ -100,8 +100,9 @@ class UploadLeftovers:
         return 0
 
     def _is_quiet(self, upload: UploadRecord) -> bool:
-        begun = upload.completed_at or upload.created_at
-        last_change = max(self._files.last_change(upload.id), begun.timestamp())
+        last_change = self._files.last_change(upload.id) or upload.created_at.timestamp()
+        if upload.completed_at:  # Its files may be older: another upload's, of the same content.
+            last_change = max(last_change, upload.completed_at.timestamp())
         return last_change < time.time() - QUIET_SECONDS
 
 

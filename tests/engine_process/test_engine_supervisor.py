@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from premrunner.engine.address import EngineAddress
-from premrunner.engine.state import EngineState, EngineStatus, read_state, request_start
+from premrunner.engine.state import EngineState, EngineStatus, read_state, request_restart, request_start
 from premrunner.engine.supervision.launch import EngineFolders, EngineLauncher
 from premrunner.engine.supervision.leftover import ProcessRecord, record_process
 from premrunner.engine.supervision.locations import InstalledOllama
@@ -207,6 +207,31 @@ def test_an_engine_elsewhere_is_only_watched(supervise: Supervise, folders: Engi
     state = seen(supervisor, EngineStatus.STOPPED)
     assert "no-such-machine.invalid:11434" in state.why
     assert not (folders.run / "engine-process.json").exists()
+
+
+def test_an_engine_of_ours_is_restarted_when_somebody_wants_it(supervise: Supervise, folders: EngineFolders) -> None:
+    supervisor = supervise(words="builtin")
+    before = ready(supervisor)
+    assert before.pid is not None
+    request_restart(folders.run)
+    wait_until(lambda: supervisor.state.is_running and supervisor.state.pid != before.pid)
+    assert supervisor.state.address == before.address
+    assert not is_alive(before.pid)
+
+
+def test_an_engine_of_somebody_else_is_not_restarted(
+    supervise: Supervise,
+    folders: EngineFolders,
+    run_stand_in: Callable[..., "subprocess.Popen[bytes]"],
+    free_address: EngineAddress,
+) -> None:
+    theirs = run_stand_in(free_address)
+    supervisor = supervise()
+    ready(supervisor)
+    request_restart(folders.run)
+    wait_until(lambda: not (folders.run / "engine.restart").exists())
+    assert theirs.poll() is None
+    assert supervisor.state.is_running
 
 
 @pytest.mark.parametrize("is_installed", [True, False], ids=["ollama", "builtin"])
