@@ -134,19 +134,6 @@ def test_models_show_how_to_call_them(page):
     expect(page.get_by_role("region", name="OpenAI SDK")).to_contain_text('model="smollm2-135m-instruct"')
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280, 2560])
-def test_no_page_scrolls_sideways(chromium, live_server, width, scheme):
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
-    page.goto(f"{live_server.url}/login")
-    paths = ["/login", f"/login?token={live_server.token}", "/models", "/traces", "/nothing"]
-    for path in paths:
-        page.goto(live_server.url + path)
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), path
-    context.close()
-
-
 def test_lists_can_be_read_without_javascript(chromium, live_server):
     live_server.chat("What is the capital of France?")
     context = chromium.new_context(java_script_enabled=False)

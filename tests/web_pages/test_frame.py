@@ -1,5 +1,6 @@
 """What all pages share."""
 
+import gzip
 import re
 
 import pytest
@@ -69,9 +70,23 @@ def test_files_are_kept_by_the_browser_until_they_change(client):
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
+def test_texts_are_sent_packed_to_those_who_can_unpack_them(client):
+    stylesheet = re.search(r'href="(/assets/\w+/site.css)"', client.get("/login").text)[1]
+    plain = client.get(stylesheet)
+    packed = client.get(stylesheet, headers={"Accept-Encoding": "gzip, br"})
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 3
+    assert (plain.headers.get("Content-Encoding"), packed.headers["Content-Encoding"]) == (None, "gzip")
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Cache-Control"] == plain.headers["Cache-Control"]
+    assert packed.mimetype == "text/css"
+    plain.close()
+
+
 @pytest.mark.parametrize("name", ["../ui.py", "..%2fui.py", "js/../../ui.py", "nothing.css"])
 def test_no_other_file_can_be_fetched(client, name):
-    assert client.get(f"/assets/0/{name}").status_code == 404
+    for accepted in ("gzip", "identity"):
+        assert client.get(f"/assets/0/{name}", headers={"Accept-Encoding": accepted}).status_code == 404
 
 
 def test_pages_are_not_kept_for_the_next_user_of_a_browser(visitor):
