@@ -4,15 +4,24 @@ Imports nothing of Flask: the workers must load it after gevent has patched them
 """
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 
 from premrunner.config import load_settings
+from premrunner.logs import FORMATTERS
+from premrunner.storage.paths import DataPaths
 
 settings = load_settings()
+paths = DataPaths(settings.data_path)
+# Each web process counts in files of its own; other machines on this data folder are other targets for Prometheus.
+# Its library reads the variable when it is first imported, so nothing above imports it.
+metrics_folder = paths.metrics(f"{socket.gethostname()}-{settings.port}")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 worker_class = "gevent"
@@ -30,6 +39,12 @@ tell_streams_after = 3
 control_socket_disable = True
 loglevel = "warning"
 accesslog = None
+logconfig_dict = {
+    "formatters": {"generic": {"()": FORMATTERS[settings.log_format]}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}},
+    "root": {"level": "WARNING", "handlers": ["console"]},
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["console"], "propagate": False}},
+}
 
 # `premrunner serve` names itself here; it has prepared the data folder and runs the engine.
 supervisor = int(os.environ.get("PREMRUNNER_SUPERVISOR_PID", "0"))
@@ -37,7 +52,9 @@ premrunner = [sys.executable, "-m", "premrunner"]
 
 
 def on_starting(server):
-    """Bring the database up to date, once, before any worker starts."""
+    """Bring the database up to date, once, before any worker starts; what the last ones counted is over."""
+    shutil.rmtree(metrics_folder, ignore_errors=True)
+    metrics_folder.mkdir(mode=0o700, parents=True)
     if not supervisor:
         subprocess.run([*premrunner, "database", "upgrade"], check=True)
 
@@ -89,5 +106,8 @@ def worker_exit(server, worker):
 
 def child_exit(server, worker):
     """Settle the calls that a worker had in hand when it died; at the end of all, the next start does it."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid, str(metrics_folder))
     if server.LISTENERS:
         subprocess.Popen([*premrunner, "database", "settle"])  # The arbiter reaps it.

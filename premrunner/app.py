@@ -41,6 +41,7 @@ from premrunner.engine.supervision.plan import EngineMode, EngineWish
 from premrunner.engine.supervision.supervisor import EngineSupervisor
 from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
+from premrunner.metrics import Metrics
 from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore
@@ -69,6 +70,7 @@ from premrunner.web import (
     disk,
     engine_care,
     errors,
+    metrics,
     model_management,
     model_path,
     openapi,
@@ -120,7 +122,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     paths.prepare()
     app = Flask("premrunner.web")
     _configure(app, settings, paths)
-    start_logging(settings.log_level)
+    start_logging(settings.log_level, settings.log_format)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(SCRIPTS))
     csrf.init_app(app)
@@ -141,6 +143,7 @@ def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
         SQLALCHEMY_DATABASE_URI=url,
         SQLALCHEMY_ENGINE_OPTIONS=pool_options(url),
+        METRICS_ACCESS=settings.metrics_access,
         # The guard of auth.py calls it, for those who come with a session.
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
@@ -159,9 +162,10 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     catalog = Catalog(engine, models)
     processes = Processes(paths.processes)
     writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]), processes)
-    tracing = Tracing(writer, TraceStore(database))
+    counting = Metrics()
+    tracing = Tracing(writer, TraceStore(database), counting)
     keys = AccessKeys(KeyStore(database))
-    admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds)
+    admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds, counting)
     upload_files, threads = UploadFiles(paths), NativeThreads(UPLOAD_THREADS)
     upload_parts = (UploadStore(database), upload_files, TrailingHashes(paths), threads)
     expiry = timedelta(hours=settings.upload_expiry_hours)
@@ -195,6 +199,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         conversations=conversations,
         answering=answering,
         keys=keys,
+        metrics=counting,
         history=ChatHistory(MessageStore(database)),
         starter=starter,
         tracing=tracing,
@@ -236,6 +241,7 @@ def _register(app: Flask, settings: Settings) -> None:
     auth.register_auth(app)
     security_headers.register_security_headers(app)
     rate_headers.register_rate_headers(app)
+    metrics.register_metrics(app)
     cors.register_cors(app, settings.cors_origins)
     for prefix in OPENAI_PREFIXES:
         for blueprint in OPENAI_BLUEPRINTS:

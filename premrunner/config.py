@@ -45,7 +45,9 @@ class Settings:
     max_upload_bytes: int
     upload_expiry_hours: int
     cors_origins: tuple[str, ...]
+    metrics_access: str
     log_level: str
+    log_format: str
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,9 @@ SETTINGS = (
         _origins,
         "Other sites whose pages may call the API from a browser, such as `https://example.com`; `*` for all.",
     ),
+    Setting("METRICS_ACCESS", "token", _choice("token", "public"), "Who may read `/metrics`: `token` or `public`."),
     Setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."),
+    Setting("LOG_FORMAT", "text", _choice("text", "json"), "How log lines look: `text`, or `json`, an object a line."),
 )
 
 

@@ -72,7 +72,7 @@ class Server:
         self._paths.prepare()
         require_free_port(self._settings.host, self._settings.port)
         self._say(f"PremRunner {premrunner.__version__}, data in {self._paths.root}")
-        start_logging(self._settings.log_level)
+        start_logging(self._settings.log_level, self._settings.log_format)
         # What it would log of the engine is said to the user in `_tell_engine`.
         logging.getLogger("premrunner.engine").setLevel(logging.ERROR)
         self._supervisor.start()

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "premrunner"
 
 # What each part may import of the others. The words (errors, records, …) are for everybody.
-WORDS = {"", "config", "errors", "events", "records", "extensions", "logs"}
+WORDS = {"", "config", "errors", "events", "records", "extensions", "logs", "metrics"}
 ALLOWED = {
     "net": set(),
     "weights": set(),

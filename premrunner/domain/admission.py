@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from premrunner.errors import Cancelled, Overloaded
+from premrunner.metrics import Metrics
 
 # What a client that finds the queue full is told; a short answer of a small model takes about this long.
 RETRY_AFTER_SECONDS = 5
@@ -50,12 +51,14 @@ class Admission:
         places: Requests that run at one time.
         queue: Requests that may wait for a place.
         wait_seconds: Longest wait.
+        metrics: Counts those who wait.
     """
 
-    def __init__(self, places: int, queue: int, wait_seconds: float) -> None:
+    def __init__(self, places: int, queue: int, wait_seconds: float, metrics: Metrics) -> None:
         self._places = places
         self._queue = queue
         self._wait_seconds = wait_seconds
+        self._metrics = metrics
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
 
@@ -78,7 +81,11 @@ class Admission:
                     retry_after_seconds=RETRY_AFTER_SECONDS,
                 )
             lane.waiting.append(ticket)
-        was_called = ticket.wait(self._wait_seconds)
+        self._metrics.wait_began()
+        try:
+            was_called = ticket.wait(self._wait_seconds)
+        finally:
+            self._metrics.wait_ended()
         with self._lock:
             if ticket.has_place:
                 return

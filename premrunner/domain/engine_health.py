@@ -61,6 +61,10 @@ class EngineHealth:
         """
         self._link.restart()
 
+    def state(self) -> str:
+        """Return the engine's condition as its owner last published it, without asking the engine."""
+        return self._link.state().state.value
+
     def report(self) -> EngineReport:
         """Return what there is to know; never fails."""
         state = self._link.state()

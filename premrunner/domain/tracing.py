@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from premrunner.metrics import Metrics
 from premrunner.records import Caller, Trace, TraceBegun, TraceFinished
 from premrunner.storage.trace_store import TracePage, TraceStore
 from premrunner.storage.trace_writer import TraceWriter
@@ -19,14 +20,17 @@ class Tracing:
     Args:
         writer: Takes what is to be written, without making anybody wait.
         store: Reads.
+        metrics: Counts.
     """
 
-    def __init__(self, writer: TraceWriter, store: TraceStore) -> None:
+    def __init__(self, writer: TraceWriter, store: TraceStore, metrics: Metrics) -> None:
         self._writer = writer
         self._store = store
+        self._metrics = metrics
 
     def begin(self, call: "ChatCall", caller: Caller) -> None:
         """Record a call that is about to ask the engine."""
+        self._metrics.call_began()
         self._writer.begin(
             TraceBegun(
                 id=caller.request_id,
@@ -42,6 +46,7 @@ class Tracing:
 
     def finish(self, trace: TraceFinished) -> None:
         """Record how a call ended."""
+        self._metrics.call_ended(trace)
         self._writer.finish(trace)
 
     def page(self, page: int, limit: int) -> TracePage:

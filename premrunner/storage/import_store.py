@@ -46,6 +46,12 @@ class ImportStore:
         with self._database.session() as session:
             return [_record(row) for row in session.scalars(select(ImportRow).order_by(ImportRow.id)).all()]
 
+    def count_by_status(self) -> Mapping[str, int]:
+        """Return how many imports are in each status that any is in."""
+        counted = select(ImportRow.status, func.count()).group_by(ImportRow.status)
+        with self._database.session() as session:
+            return dict(session.execute(counted).all())
+
     def waiting(self) -> Sequence[ImportRecord]:
         """Return the imports that are to be done or under way, first come first."""
         wanted = select(ImportRow).where(ImportRow.status.in_(WAITING)).order_by(ImportRow.queued_at, ImportRow.id)

@@ -48,6 +48,10 @@ class DataPaths:
         """Locks and the published state of running processes."""
         return self.root / "run"
 
+    def metrics(self, server: str) -> Path:
+        """What the web processes of one server count."""
+        return self.run / "metrics" / server
+
     @property
     def upgrade_lock(self) -> Path:
         """Held by whoever brings the database up to date."""

@@ -72,6 +72,8 @@ def require_login() -> Response | None:
     """Refuse whoever is not known; runs before every request."""
     if request.endpoint in PUBLIC_ENDPOINTS or request.method == "OPTIONS":
         return None
+    if request.endpoint == "metrics.show" and current_app.config["METRICS_ACCESS"] == "public":
+        return None
     secret = _shown_secret()
     if secret:
         if not is_token(secret):

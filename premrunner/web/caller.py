@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, g, request
 
+from premrunner.logs import request_id
 from premrunner.records import AccessKey, Caller, new_id
 
 # A program's name needs no more, and traces keep it.
@@ -30,6 +31,11 @@ def register_request_ids(app: Flask) -> None:
     @app.before_request
     def assign_id() -> None:
         g.request_id = new_id()
+        request_id.set(g.request_id)
+
+    @app.teardown_request
+    def forget_id(_: BaseException | None) -> None:
+        request_id.set(None)
 
     @app.after_request
     def show_id(response: Response) -> Response:

@@ -12,7 +12,7 @@ from premrunner import errors
 
 logger = logging.getLogger(__name__)
 
-API_PREFIXES = ("/v1/", "/api/", "/ws/")
+API_PREFIXES = ("/v1/", "/api/", "/ws/", "/metrics")
 
 # nginx's number for a client that closed its request; nobody is there to read it, but the log is.
 CLIENT_CLOSED_REQUEST = 499

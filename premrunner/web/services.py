@@ -26,6 +26,7 @@ from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
 from premrunner.domain.upload_receiving import Receiving
 from premrunner.domain.uploads import Uploads
+from premrunner.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Services:
         conversations: Those of the chat page.
         answering: Writes their answers.
         keys: What programs may be given instead of the token.
+        metrics: What is counted.
         history: The simple chat of the original.
         starter: Brings the first model.
         tracing: The recorded calls.
@@ -68,6 +70,7 @@ class Services:
     conversations: Conversations
     answering: Answering
     keys: AccessKeys
+    metrics: Metrics
     history: ChatHistory
     starter: Starter
     tracing: Tracing

@@ -8,6 +8,7 @@ import pytest
 
 from premrunner.domain.admission import Admission, Ticket
 from premrunner.errors import Cancelled, Overloaded
+from premrunner.metrics import Metrics
 
 
 def wait_until(claim, seconds=5):
@@ -32,7 +33,7 @@ def waiting(admission):
 
 
 def test_places_go_to_who_came_first():
-    admission, order = Admission(1, 10, 5), []
+    admission, order = Admission(1, 10, 5, Metrics()), []
     admission.enter("m", Ticket())
     threads = []
     for name in ("first", "second", "third"):
@@ -47,13 +48,13 @@ def test_places_go_to_who_came_first():
 
 
 def test_models_do_not_wait_for_each_other():
-    admission = Admission(1, 0, 5)
+    admission = Admission(1, 0, 5, Metrics())
     admission.enter("a", Ticket())
     admission.enter("b", Ticket())
 
 
 def test_a_full_queue_is_told_at_once():
-    admission = Admission(2, 0, 60)
+    admission = Admission(2, 0, 60, Metrics())
     admission.enter("m", Ticket())
     admission.enter("m", Ticket())
     begun = time.monotonic()
@@ -64,7 +65,7 @@ def test_a_full_queue_is_told_at_once():
 
 
 def test_nobody_waits_without_end():
-    admission = Admission(1, 1, 0.05)
+    admission = Admission(1, 1, 0.05, Metrics())
     admission.enter("m", Ticket())
     with pytest.raises(Overloaded, match="busy for"):
         admission.enter("m", Ticket())
@@ -72,7 +73,7 @@ def test_nobody_waits_without_end():
 
 
 def test_who_leaves_the_queue_takes_no_place():
-    admission = Admission(1, 5, 60)
+    admission = Admission(1, 5, 60, Metrics())
     admission.enter("m", Ticket())
     ticket = Ticket()
     threading.Timer(0.05, ticket.cancel).start()
@@ -83,14 +84,14 @@ def test_who_leaves_the_queue_takes_no_place():
 
 
 def test_a_place_given_back_by_the_last_leaves_nothing_behind():
-    admission = Admission(3, 0, 1)
+    admission = Admission(3, 0, 1, Metrics())
     admission.enter("m", Ticket())
     admission.leave("m")
     assert admission._lanes == {}
 
 
 def test_never_more_run_than_there_are_places():
-    admission, running, most = Admission(3, 100, 10), [], []
+    admission, running, most = Admission(3, 100, 10, Metrics()), [], []
 
     def run():
         admission.enter("m", Ticket())

@@ -1,7 +1,7 @@
 """Imports as their owners see them: begun, watched, cancelled and tried again. Nothing here takes long."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -62,6 +62,10 @@ class Imports:
         self._models = models
         self._work = work
         self._put = put
+
+    def count_by_state(self) -> Mapping[str, int]:
+        """Return how many imports are in each state that any is in."""
+        return self._store.count_by_status()
 
     def begin(self, upload: UploadRecord, options: ImportOptions | None = None) -> str:
         """Have a complete upload made a model, and return the sentence that its owner reads; twice is harmless.
