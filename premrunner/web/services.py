@@ -19,8 +19,10 @@ from premrunner.domain.history import ChatHistory
 from premrunner.domain.imports.execution import ImportExecution
 from premrunner.domain.imports.feed import EventFeed
 from premrunner.domain.imports.importing import Imports
+from premrunner.domain.imports.terms import ImportTerms
 from premrunner.domain.keys import AccessKeys
 from premrunner.domain.model_changes import ModelChanges
+from premrunner.domain.pulling import Pulling
 from premrunner.domain.starter import Starter
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
@@ -53,10 +55,12 @@ class Services:
         receiving: Takes their bytes.
         completion: Completes them.
         handover: Has models made of them.
+        import_terms: Tells what can be imported.
         imports: Begins, shows and cancels that.
         execution: Does it; for the worker.
         feed: What imports tell, for pages that follow.
         model_changes: Renames, copies, changes and deletes models.
+        pulling: Has the engine fetch models of its registry.
     """
 
     token: str
@@ -78,10 +82,12 @@ class Services:
     receiving: Receiving
     completion: Completion
     handover: Handover
+    import_terms: ImportTerms
     imports: Imports
     execution: ImportExecution
     feed: EventFeed
     model_changes: ModelChanges
+    pulling: Pulling
 
 
 def services() -> Services:

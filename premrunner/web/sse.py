@@ -61,7 +61,7 @@ UNENDED = Framing(ending=lambda _: ())
 
 def complete(chat: ChatService, run: ChatRun) -> Answer:
     """Run a call to its end; a client that leaves meanwhile stops the engine."""
-    with departures.watch(_client_socket(), run.cancel):
+    with departures.watch(client_socket(), run.cancel):
         return chat.complete(run)
 
 
@@ -79,7 +79,7 @@ def event_stream(
     """
     ended = ExitStack()
     ended.callback(run.close)
-    ended.enter_context(departures.watch(_client_socket(), run.cancel))
+    ended.enter_context(departures.watch(client_socket(), run.cancel))
     events = _events(run, shape(run), framing)
     try:
         first = next(events)
@@ -115,6 +115,6 @@ def _never_raising(run: ChatRun, events: Iterable[bytes], framing: Framing) -> G
             yield from framing.ending(run)
 
 
-def _client_socket() -> Any:
+def client_socket() -> Any:
     """Return the socket of the client; None where the server does not show it."""
     return request.environ.get("gunicorn.socket")

@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"blk\.(\d+)\.")
 _ALWAYS_FLOAT32 = ("ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight")
 
 # What llama.cpp takes instead where a row's length is no multiple of 256.
-_NARROW = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0}
+NARROW = {Kind.Q4_K: Kind.Q5_0, Kind.Q5_K: Kind.Q5_1, Kind.Q6_K: Kind.Q8_0}
 
 
 def plan_types(
@@ -68,7 +68,7 @@ def _fitting(kind: GGMLQuantizationType, row_length: int) -> GGMLQuantizationTyp
     """Replace a type whose blocks do not divide a row."""
     if row_length % GGML_QUANT_SIZES[kind][0] == 0:
         return kind
-    narrow = _NARROW.get(kind, kind)
+    narrow = NARROW.get(kind, kind)
     return narrow if row_length % GGML_QUANT_SIZES[narrow][0] == 0 else Kind.F16
 
 

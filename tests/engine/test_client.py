@@ -103,7 +103,7 @@ def test_a_creation_tells_its_steps():
 
 def test_an_offline_pull_says_why():
     with replay("pull offline") as (pool, _), pytest.raises(EngineRefused, match="no such host"):
-        EngineClient(lambda: pool).pull("gemma3:270m")
+        list(EngineClient(lambda: pool).pull("gemma3:270m"))
 
 
 def test_blobs_are_asked_for_before_they_are_sent():

@@ -1,0 +1,163 @@
+"""What can be imported here and what it will take, for pages and programs that look into a file before they send it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gguf import GGML_QUANT_SIZES
+
+from premrunner.domain.imports.identify import DEFAULT_CONTEXT
+from premrunner.domain.imports.memory_estimate import free_memory_bytes, machine_memory_bytes
+from premrunner.domain.imports.run import Tools
+from premrunner.domain.uploads import Uploads
+from premrunner.engine.local_store import local_blobs
+from premrunner.net.native_threads import NativeThreads
+from premrunner.weights.architectures import KNOWN_ARCHITECTURES
+from premrunner.weights.base_search import base_names
+from premrunner.weights.foreign_converter import is_installed
+from premrunner.weights.gguf_types import FILE_TYPES, TENSOR_TYPES, TensorType
+from premrunner.weights.output_type import OUTPUT_TYPES, Kind, OutputType
+from premrunner.weights.quantization_plan import NARROW
+
+# Of the weights, those in matrices of which a mixture stores every second one finer: the down projections and values.
+_FINER_SHARE = 0.18
+
+
+@dataclass(frozen=True)
+class TypeBytes:
+    """What a conversion to a type takes, in bytes a weight.
+
+    Attributes:
+        weight: In most matrices.
+        output: In the output matrix, which mixtures store finer.
+        narrow: In matrices whose rows are no multiple of 256.
+        narrow_output: In an output matrix of that kind.
+    """
+
+    name: str
+    weight: float
+    output: float
+    narrow: float
+    narrow_output: float
+
+
+@dataclass(frozen=True)
+class KnownBase:
+    """A model that an adapter can be put on.
+
+    Attributes:
+        id: What `base` of the import's options takes.
+        name: What people call it.
+        size_bytes: Of its weights; 0 where nobody has counted.
+    """
+
+    id: str
+    name: str
+    size_bytes: int = 0
+    architecture: str = ""
+    context_length: int = 0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What this server takes at this moment.
+
+    Attributes:
+        takes_others: Whether llama.cpp's own converter is installed, for architectures that are not listed.
+        is_engine_copy_linked: Whether the engine's copy takes no second place on the disk.
+    """
+
+    architectures: Sequence[str]
+    takes_others: bool
+    output_types: Sequence[TypeBytes]
+    most_bytes: int
+    free_bytes: int
+    memory_bytes: int
+    free_memory_bytes: int
+    context_length: int
+    is_engine_copy_linked: bool
+    bases: Sequence[KnownBase]
+    tensor_types: Mapping[int, TensorType] = field(default_factory=lambda: TENSOR_TYPES)
+    file_types: Mapping[int, str] = field(default_factory=lambda: FILE_TYPES)
+
+
+class ImportTerms:
+    """Tells what can be imported.
+
+    Args:
+        uploads: What may come, and the space for it.
+        tools: Engine, models and paths.
+        threads: For what touches the disk.
+    """
+
+    def __init__(self, uploads: Uploads, tools: Tools, threads: NativeThreads) -> None:
+        self._uploads = uploads
+        self._tools = tools
+        self._threads = threads
+
+    def now(self) -> Terms:
+        """Return what this server takes at this moment."""
+        return Terms(
+            architectures=KNOWN_ARCHITECTURES,
+            takes_others=is_installed(),
+            output_types=[_type_bytes(output) for output in OUTPUT_TYPES.values()],
+            most_bytes=self._uploads.most_bytes,
+            free_bytes=self._uploads.free_bytes(),
+            memory_bytes=machine_memory_bytes(),
+            free_memory_bytes=free_memory_bytes(),
+            context_length=DEFAULT_CONTEXT,
+            is_engine_copy_linked=self._blobs_are_ours(),
+            bases=self.bases(),
+        )
+
+    def bases(self) -> Sequence[KnownBase]:
+        """Return the models here that an adapter can be put on."""
+        folders = self._threads.run(lambda: list(self._folders()))
+        return [*folders, *self._imported()]
+
+    def find_base(self, written: str) -> KnownBase | None:
+        """Return the model here that an adapter means by its ``base_model_name_or_path``; None when it is not here."""
+        wanted = {name.lower() for name in base_names(written)}
+        return next((base for base in self.bases() if wanted & {base.id.lower(), base.name.lower()}), None)
+
+    def _folders(self) -> Iterator[KnownBase]:
+        for folder in sorted(self._tools.paths.bases.iterdir()):
+            if (folder / "config.json").is_file():
+                size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+                yield KnownBase(folder.name.replace("--", "/", 1), folder.name.replace("--", "/", 1), size)
+
+    def _imported(self) -> Iterator[KnownBase]:
+        if not self._blobs_are_ours():
+            return
+        for model in self._tools.models.all():
+            found = model.findings
+            if model.is_downloaded and found.get("sha256") and not found.get("isEmbedding"):
+                yield KnownBase(
+                    model.alias,
+                    model.name,
+                    model.size_bytes,
+                    str(found.get("architecture") or ""),
+                    int(found.get("contextLength") or 0),
+                )
+
+    def _blobs_are_ours(self) -> bool:
+        paths = self._tools.paths
+        return local_blobs(self._tools.link.state(), paths.builtin_store, paths.root) is not None
+
+
+def _type_bytes(output: OutputType) -> TypeBytes:
+    kind = output.kind
+    finer = Kind.Q6_K if output.takes_more_bits else kind
+    weight = _bytes(kind) + _FINER_SHARE * (_bytes(finer) - _bytes(kind))
+    if not output.is_quantized:
+        return TypeBytes(output.name, weight, weight, weight, weight)
+    is_super = GGML_QUANT_SIZES[kind][0] > GGML_QUANT_SIZES[Kind.Q8_0][0]
+    top = Kind.Q8_0 if kind == Kind.Q8_0 else Kind.Q6_K
+    # Of what is finer, rows that do not fit get the narrow type of the finer one.
+    narrow_kind, narrow_finer = NARROW.get(kind, kind), NARROW.get(finer, finer)
+    narrow = _bytes(narrow_kind) + _FINER_SHARE * (_bytes(narrow_finer) - _bytes(narrow_kind))
+    return TypeBytes(output.name, weight, _bytes(top), narrow, _bytes(Kind.Q8_0) if is_super else _bytes(top))
+
+
+def _bytes(kind: Kind) -> float:
+    elements, size = GGML_QUANT_SIZES[kind]
+    return size / elements
