@@ -1,100 +1,81 @@
-"""The page of models, and how to call them from code."""
+"""The pages of models: what is on its way, what is here, and each one by itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from flask import Blueprint, render_template, request
 
-from premrunner.domain.catalog import CatalogModel, tagged
-from premrunner.web.pages.markdown import highlight
+from premrunner.domain.catalog import tagged
+from premrunner.errors import ModelNotFound
+from premrunner.events import ImportRecord
+from premrunner.web.pages.model_card import card_of, snippets_of
 from premrunner.web.pages.setup import known_models
 from premrunner.web.services import services
 
 bp = Blueprint("models", __name__)
 
-CURL = """\
-curl {address}/v1/chat/completions \\
-  -H "Authorization: Bearer $PREMRUNNER_TOKEN" \\
-  -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-"""
-OPENAI = """\
-from openai import OpenAI
-
-client = OpenAI(base_url="{address}/v1", api_key="YOUR_TOKEN")
-answer = client.chat.completions.create(
-    model="{model}",
-    messages=[{{"role": "user", "content": "Hello"}}],
-)
-print(answer.choices[0].message.content)
-"""
-PREM = """\
-from premai import PremAI
-
-client = PremAI(base_url="{address}", api_key="YOUR_TOKEN")
-answer = client.chat.completions(
-    model="{model}",
-    messages=[{{"role": "user", "content": "Hello"}}],
-)
-print(answer.choices[0].message.content)
-"""
-SNIPPETS = (("curl", "bash", CURL), ("OpenAI SDK", "python", OPENAI), ("Prem SDK", "python", PREM))
-
-# Of the engine's details of a model, those that people choose by.
-DETAILS = (
-    ("Family", "family"),
-    ("Parameters", "parameter_size"),
-    ("Quantization", "quantization_level"),
-    ("Context", "context_length"),
-)
-
 
 @dataclass(frozen=True)
-class Card:
-    """A model as the page shows it.
+class Underway:
+    """An upload or an import that is no model yet, as the page shows it before its script does.
 
     Attributes:
-        model: The model.
-        size_bytes: Bytes on disk; 0 where nobody knows.
-        details: Label and value of what the engine knows.
-        is_loaded: Whether it is in memory.
-        snippets: Title and highlighted code.
+        status: ``uploading`` or ``uploaded`` for an upload; otherwise the import's.
+        message: A sentence about how it is.
+        hint: What to do about a failure.
     """
 
-    model: CatalogModel
-    size_bytes: int
-    details: list[tuple[str, str]]
-    is_loaded: bool
-    snippets: list[tuple[str, str]]
+    id: str
+    name: str
+    status: str
+    message: str = ""
+    hint: str = ""
 
 
 @bp.get("/models")
 def show() -> str:
-    """Show every model that there is."""
-    loaded = {tagged(model.name) for model in services().engine.report().loaded}
-    address = request.host_url.rstrip("/")
-    cards = [_card(model, loaded, address) for model in known_models()]
-    return render_template("models.html", cards=cards, starter=services().starter.progress())
-
-
-def _card(model: CatalogModel, loaded: set[str], address: str) -> Card:
-    known = model.engine_model.details if model.engine_model else {}
-    recorded_bytes = model.record.size_bytes if model.record else 0
-    return Card(
-        model=model,
-        size_bytes=model.engine_model.size_bytes if model.engine_model else recorded_bytes,
-        details=[(label, _text(known[key])) for label, key in DETAILS if known.get(key)],
-        is_loaded=tagged(model.engine_name) in loaded,
-        snippets=[(title, _snippet(code, language, address, model.model_id)) for title, language, code in SNIPPETS],
+    """Show every model that there is, and those on their way."""
+    event_number = services().feed.latest()  # Before the rest is read, so that nothing comes between.
+    imports = services().imports.all()
+    loaded, unfinished = _loaded(), {record.id for record in imports if record.status != "ready"}
+    cards = [
+        card_of(model, loaded) for model in known_models() if model.record is None or model.record.id not in unfinished
+    ]
+    return render_template(
+        "models.html",
+        cards=cards,
+        underway=_underway(imports),
+        event_number=event_number,
+        can_pull=services().pulling.is_offered(),
+        starter=services().starter.progress(),
     )
 
 
-def _text(value: Any) -> str:
-    return f"{value:,} tokens" if isinstance(value, int) else str(value)
+@bp.get("/models/<model:model_id>")
+def show_one(model_id: str) -> str:
+    """Show one model: what it is, where it came from, how it answers and how to call it."""
+    model = next((model for model in known_models() if model.answers_to(model_id)), None)
+    if model is None:
+        raise ModelNotFound(model_id)
+    snippets = snippets_of(model, request.host_url.rstrip("/"))
+    return render_template("model.html", card=card_of(model, _loaded()), snippets=snippets)
 
 
-# Colouring takes a millisecond each, and the page would pay for it again at every visit.
-@lru_cache(maxsize=512)
-def _snippet(code: str, language: str, address: str, model_id: str) -> str:
-    return highlight(code.format(address=address, model=model_id), language)
+def _loaded() -> set[str]:
+    return {tagged(model.name) for model in services().engine.report().loaded}
+
+
+def _underway(imports: Sequence[ImportRecord]) -> list[Underway]:
+    """Return what is no model yet, newest first."""
+    known = {record.id for record in imports}
+    uploads = [
+        Underway(status.upload.id, status.upload.name, "uploading" if status.expires_at else "uploaded")
+        for status in services().uploads.all()
+        if status.upload.id not in known
+    ]
+    under_import = [
+        Underway(record.id, record.name, record.status, record.error, record.hint)
+        for record in reversed(imports)
+        if record.status != "ready"
+    ]
+    return [*uploads, *under_import]

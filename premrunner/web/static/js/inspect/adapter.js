@@ -19,7 +19,7 @@ export async function inspectAdapter({ files }, base, terms) {
   }
   const tensors = await tensorsOf(weights);
   const name = String(config.base_model_name_or_path ?? "");
-  const known = base ? null : findBase(name, terms.bases);
+  const known = base || !name ? null : await terms.findBase(name);
   return {
     kind: "adapter",
     architecture: base?.architecture ?? known?.architecture ?? "",
@@ -29,7 +29,8 @@ export async function inspectAdapter({ files }, base, terms) {
     contextLength: base?.contextLength ?? known?.contextLength ?? 0,
     cacheBytesAToken: base?.cacheBytesAToken ?? 0,
     weightBytes: base?.weightBytes ?? known?.sizeBytes ?? 0,
-    tensors: base?.tensors ?? [],
+    // Of a base that is here only the number of its weights is known.
+    tensors: base?.tensors ?? (known?.parameterCount ? [{ name: "", shape: [1, 256], elements: known.parameterCount }] : []),
     isTied: base?.isTied ?? false,
     baseName: name,
     hasBase: Boolean(base),
@@ -38,13 +39,6 @@ export async function inspectAdapter({ files }, base, terms) {
     warnings: base || known ? [] : [missingBase(name)],
     sources: [...filesToSend(files, weights), ...(base?.sources ?? [])],
   };
-}
-
-/** Return the model here that an adapter means by a name; the last part of a path or hub id is enough. */
-export function findBase(name, bases) {
-  const folded = name.toLowerCase();
-  const last = folded.replace(/\/+$/, "").split("/").pop();
-  return bases.find(({ names }) => names.some((each) => each && [folded, last].includes(each))) ?? null;
 }
 
 function missingBase(name) {

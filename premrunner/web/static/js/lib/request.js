@@ -1,23 +1,35 @@
 import { csrfToken } from "./page_data.js";
 
 /** A request that was refused or did not arrive, with a sentence for the reader. */
-export class RequestFailed extends Error {}
+export class RequestFailed extends Error {
+  /** @param {number} status of the answer; 0 when there was none */
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /**
  * Post JSON and return the response, which is one of success.
  * @param {AbortSignal} signal ends the request, and then also what the server does for it
  */
-export async function post(url, body, signal) {
+export const post = (url, body, signal) => send("POST", url, body, signal);
+
+/** Send a request with any verb, with or without JSON, and return the response, which is one of success. */
+export async function send(method, url, body, signal) {
   const response = await reach(url, {
-    method: "POST",
+    method,
     headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-    body: JSON.stringify(body),
+    body: body === undefined ? undefined : JSON.stringify(body),
     signal,
   });
-  if (response.redirected) throw new RequestFailed("You are logged out. Reload the page to log in again.");
-  if (!response.ok) throw new RequestFailed(await reason(response));
+  if (response.redirected) throw new RequestFailed("You are logged out. Reload the page to log in again.", 401);
+  if (!response.ok) throw new RequestFailed(await reason(response), response.status);
   return response;
 }
+
+/** Return the JSON behind an address. */
+export const getJson = async (url) => (await send("GET", url)).json();
 
 async function reach(url, options) {
   try {

@@ -1,0 +1,35 @@
+import { remember } from "../upload/memory.js";
+import { begin } from "../upload/upload.js";
+import { ProspectForm } from "./prospect_form.js";
+
+/** What was found in files, and the choices before they are sent. */
+export class Offer {
+  constructor(arrival, findings, terms) {
+    Object.assign(this, { arrival, findings, form: new ProspectForm(arrival.view.form, findings, terms) });
+    const { view } = arrival;
+    const draw = () => view.figures(this.form.figures);
+    view.form.dataset.action = "start";
+    this.form.open({ name: arrival.name }, draw);
+    view.tag("Not sent yet");
+    view.what(this.form.title);
+    view.notes(findings.warnings);
+    view.actions("import", "dismiss");
+    draw();
+    arrival.page.say(`${arrival.name}: ${this.form.title}. It can be imported.`);
+  }
+
+  async start() {
+    const { arrival, findings } = this;
+    const { name, options } = this.form;
+    const record = await begin(name, findings.files);
+    arrival.name = name;
+    remember(record.modelId, { print: arrival.print, name, options, kind: findings.kind });
+    arrival.view.form.hidden = true;
+    arrival.view.notes([]);
+    await arrival.send(record, findings.files);
+  }
+
+  dismiss() {
+    this.arrival.page.remove(this.arrival);
+  }
+}
