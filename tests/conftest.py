@@ -81,7 +81,7 @@ def find_free_port() -> int:
 
 def start_server(data_path: Path, **environment: str) -> LiveServer:
     """Start `premrunner serve` and return when its site answers."""
-    port = find_free_port()
+    port = int(environment.get("PORT") or find_free_port())
     names = {"DATA_PATH": str(data_path), "PORT": str(port), "AUTH_TOKEN": TOKEN, "PREMRUNNER_ENGINE": "builtin"}
     log = (data_path.parent / f"{data_path.name}.log").open("ab")
     process = subprocess.Popen(

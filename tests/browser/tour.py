@@ -33,6 +33,7 @@ TOUR = (
     Stop("error", "", "/nothing-here", "Nothing is here"),
     Stop("chat", "ui.chat.show", "/", "What would you like to know?"),
     Stop("models", "ui.models.show", "/models", "SmolLM2 135M Instruct"),
+    Stop("model", "ui.models.show_one", "/models/smollm2-135m-instruct", "Use from code"),
     Stop("traces", "ui.traces.list_page", "/traces", "smollm2-135m-instruct"),
     Stop("trace", "ui.traces.show", "/traces/{trace_id}", "Paris"),
     Stop("settings", "ui.settings.show", "/settings", "Laptop"),
