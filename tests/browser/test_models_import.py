@@ -137,7 +137,7 @@ def test_an_adapter_fails_without_its_base_and_succeeds_when_it_has_come(page, s
     ready = arrival(page, "SmolLM2-135M-Instruct").locator(".tag")
     expect(ready).to_have_text("Ready", timeout=IMPORT_MS)
     tuned.get_by_role("button", name="Change and try again").click()
-    tuned.get_by_label("Base").select_option("smollm2-135m-instruct")
+    tuned.locator("[name=base]").select_option("smollm2-135m-instruct")
     tuned.get_by_role("button", name="Try again with this").click()
     expect(tuned.locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
     expect(page.locator(".card.model")).to_have_count(2)
@@ -153,7 +153,7 @@ def test_an_upload_survives_a_killed_server_and_a_reload(context, chromium, stor
     page.locator("[data-file-input]").set_input_files(stored_zip)
     card = arrival(page, "my-bot")
     card.get_by_role("button", name="Import").click()
-    expect(card.locator("[data-said]")).to_contain_text(re.compile(r"[3-9]\d % of 98 MB"), timeout=30_000)
+    expect(card.locator("[data-said]")).to_contain_text(re.compile(r"[5-9]\d % of 98 MB"), timeout=30_000)
     kill(server)
     expect(card.locator("[data-said]")).to_contain_text("the server is away", timeout=20_000)
     again = start_server(data, PREMRUNNER_STARTER="none", PORT=server.url.rsplit(":", 1)[1])
@@ -169,8 +169,9 @@ def test_an_upload_survives_a_killed_server_and_a_reload(context, chromium, stor
         with page.expect_file_chooser() as chooser:
             card.get_by_role("button", name="Choose again").click()
         chooser.value.set_files(stored_zip)
-        expect(card.locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
-        assert 0 < len(puts) < 6  # Of six chunks, those that were there already are not sent again.
+        # While it is looked into it has a card of its own, above.
+        expect(page.locator(".arrival").last.locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
+        assert 0 < len(puts) < 12  # Of twelve chunks, those that were there already are not sent again.
     finally:
         stop_server(again)
 
@@ -189,7 +190,7 @@ def test_another_file_of_the_same_name_and_size_does_not_go_on_with_an_upload(pa
     page.reload()
     with begun.open("r+b") as other:
         other.seek(50_000_000)
-        other.write(bytes(1_000_000))
+        other.write(bytes(3_000_000))
     with page.expect_file_chooser() as chooser:
         card.get_by_role("button", name="Choose again").click()
     chooser.value.set_files(begun)

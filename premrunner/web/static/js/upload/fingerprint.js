@@ -1,6 +1,6 @@
 // Fine-tunes of one base have the same names, sizes and headers, so slices from all over are compared.
-const SLICES = 16;
-const SLICE_BYTES = 16 * 1024;
+const SLICES = 64;
+const SLICE_BYTES = 4 * 1024;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;

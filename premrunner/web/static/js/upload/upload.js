@@ -4,7 +4,8 @@ import { putChunk } from "./put_chunk.js";
 import { Rate } from "./rate.js";
 
 const MIB = 1024 * 1024;
-const CHUNK_BYTES = 16 * MIB;
+// What breaks off is sent again: four of these at most.
+const CHUNK_BYTES = 8 * MIB;
 // The server takes at most 50,000 chunks of an upload.
 const CHUNKS_MOST = 20_000;
 const WAIT_FIRST_MS = 500;
