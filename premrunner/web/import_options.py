@@ -55,4 +55,5 @@ def base_shape(base: KnownBase) -> dict[str, Any]:
         "sizeBytes": base.size_bytes,
         "architecture": base.architecture,
         "contextLength": base.context_length,
+        "parameterCount": base.parameter_count,
     }

@@ -55,6 +55,13 @@ class KnownBase:
     size_bytes: int = 0
     architecture: str = ""
     context_length: int = 0
+    parameter_count: int = 0
+
+    @property
+    def goes_by(self) -> set[str]:
+        """Its names in lower case, and their last parts: adapters know it by a path or by a copy on the hub."""
+        names = {self.id.lower(), self.name.lower()}
+        return names | {name.rpartition("/")[2] for name in names}
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class ImportTerms:
     def find_base(self, written: str) -> KnownBase | None:
         """Return the model here that an adapter means by its ``base_model_name_or_path``; None when it is not here."""
         wanted = {name.lower() for name in base_names(written)}
-        return next((base for base in self.bases() if wanted & {base.id.lower(), base.name.lower()}), None)
+        return next((base for base in self.bases() if wanted & base.goes_by), None)
 
     def _folders(self) -> Iterator[KnownBase]:
         for folder in sorted(self._tools.paths.bases.iterdir()):
@@ -137,6 +144,7 @@ class ImportTerms:
                     model.size_bytes,
                     str(found.get("architecture") or ""),
                     int(found.get("contextLength") or 0),
+                    int(found.get("parameterCount") or 0),
                 )
 
     def _blobs_are_ours(self) -> bool:
