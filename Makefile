@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "PremRunner needs Python 3.10 or newer; this is " + sys.version)'
@@ -28,6 +28,10 @@ test: $(VENV)/installed-dev ## Run every test, in a real browser and with a real
 	@sh tests/install_chromium.sh
 	$(BIN)/python -m pytest
 
+screenshots: $(VENV)/installed-dev ## Take every page of a real site, light and dark, into .cache/screenshots
+	@sh tests/install_chromium.sh
+	$(BIN)/python tests/browser/screenshots.py .cache/screenshots
+
 check: $(VENV)/installed-dev ## Lint, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -39,4 +43,4 @@ fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 
 sure: check test ## Both
 
-.PHONY: help serve dev test check fix sure
+.PHONY: help serve dev test screenshots check fix sure
