@@ -10,7 +10,8 @@ from premrunner.domain.upload_names import check_model_name
 from premrunner.events import ImportOptions, ImportRecord
 from premrunner.records import ModelRecord
 from premrunner.web import parsing
-from premrunner.web.parsing import json_object
+from premrunner.web.operation import operation
+from premrunner.web.parsing import Parameter, json_object
 from premrunner.web.progress_ws import event_shape
 from premrunner.web.services import services
 
@@ -22,16 +23,40 @@ GONE = {
     "message": "The engine does not have this model any more; somebody deleted it there.",
     "hint": "Delete it here as well, and upload it again.",
 }
-OPTION_FIELDS = {"system", "template", "parameters", "contextLength"}
+NAME = Parameter("name", parsing.text, meaning="What people call it.", is_required=True)
+DEFAULTS = (
+    Parameter("system", parsing.text_up_to(LONGEST_TEXT), meaning="Default system prompt."),
+    Parameter(
+        "template",
+        parsing.text_up_to(LONGEST_TEXT),
+        meaning="Chat template in place of the model's own: Jinja, or Ollama's language for Ollama.",
+    ),
+    Parameter("parameters", parsing.mapping, meaning="The engine's default options, such as `temperature` and `stop`."),
+    Parameter("contextLength", parsing.integer(1, LONGEST_CONTEXT), meaning="Tokens of context."),
+)
+CHANGES = (
+    Parameter("name", parsing.text, meaning="What people call it from now on."),
+    Parameter("alias", parsing.text, meaning="What programs call it from now on, if that shall change too."),
+    *DEFAULTS,
+)
+IMPORT_OPTIONS = (
+    *DEFAULTS,
+    Parameter(
+        "outputType", parsing.text_up_to(40), meaning="What safetensors are converted to: `auto`, `q8_0`, `q4_k_m`…"
+    ),
+    Parameter("base", parsing.text_up_to(LONGEST_TEXT), meaning="Id or name of an adapter's base model."),
+)
 
 
 @bp.get("/imports")
+@operation(answer="Imports")
 def list_imports() -> Response:
     """List the imports, oldest first."""
     return jsonify(imports=[import_shape(record) for record in services().imports.all()])
 
 
 @bp.post("/models/<model:model_id>/cancel")
+@operation(answer="ImportNews")
 def cancel_import(model_id: str) -> Response:
     """Stop an import; what was uploaded is kept for another try."""
     services().imports.cancel(model_id)
@@ -39,6 +64,7 @@ def cancel_import(model_id: str) -> Response:
 
 
 @bp.post("/models/<model:model_id>/retry")
+@operation(IMPORT_OPTIONS, answer="ImportNews")
 def retry_import(model_id: str) -> Response:
     """Try a failed import again, from the stage that failed, with other options if some are given."""
     body = json_object(request) if request.content_length else {}
@@ -47,23 +73,27 @@ def retry_import(model_id: str) -> Response:
 
 
 @bp.post("/models/<model:model_id>/copy")
+@operation((NAME,), answer="OwnModel")
 def copy_model(model_id: str) -> Response:
     """Make a second model of the same weights."""
-    name = check_model_name(parsing.text("name", json_object(request).get("name")), "name")
+    name = check_model_name(parsing.fields((NAME,), json_object(request))["name"], "name")
     return jsonify(model_shape(services().model_changes.copy(model_id, name)))
 
 
 @bp.patch("/models/<model:model_id>")
+@operation(CHANGES, answer="OwnModel")
 def change_model(model_id: str) -> Response:
     """Rename a model, or change what it is given by default."""
     body = json_object(request)
     changes = services().model_changes
-    name, alias = str(body.get("name") or ""), str(body.get("alias") or "")
+    wanted = parsing.fields(CHANGES, body)
+    name, alias = wanted.get("name", ""), wanted.get("alias", "")
     record = services().catalog.ours(model_id).record
     if record is not None and (name or alias):
         record = changes.rename(model_id, check_model_name(name or record.name, "name"), alias)
-    if record is not None and OPTION_FIELDS & set(body):
-        kept = {**record.options, **{field: body[field] for field in OPTION_FIELDS if field in body}}
+    changed = {parameter.name: body[parameter.name] for parameter in DEFAULTS if parameter.name in body}
+    if record is not None and changed:
+        kept = {**record.options, **changed}
         record = changes.change_defaults(model_id, import_options(kept))
     return jsonify(model_shape(record) if record else {})
 
@@ -74,15 +104,16 @@ def import_options(body: Mapping[str, Any]) -> ImportOptions:
     Raises:
         InvalidRequest: A field is wrong.
     """
-    parameters = dict(parsing.mapping("parameters", body.get("parameters") or {}))
-    if body.get("contextLength") is not None:
-        parameters["num_ctx"] = parsing.integer(1, LONGEST_CONTEXT)("contextLength", body["contextLength"])
+    wanted = parsing.fields(IMPORT_OPTIONS, body)
+    parameters = dict(wanted.get("parameters", {}))
+    if "contextLength" in wanted:
+        parameters["num_ctx"] = wanted["contextLength"]
     return ImportOptions(
-        system=_text("system", body.get("system")),
-        template=_text("template", body.get("template")),
+        system=wanted.get("system", ""),
+        template=wanted.get("template", ""),
         parameters=parameters,
-        output_type=_text("outputType", body.get("outputType")) or "auto",
-        base=_text("base", body.get("base")),
+        output_type=wanted.get("outputType") or "auto",
+        base=wanted.get("base", ""),
     )
 
 
@@ -137,7 +168,3 @@ def model_shape(record: ModelRecord) -> dict[str, Any]:
         "found": record.findings,
         "proof": record.proof,
     }
-
-
-def _text(name: str, value: Any) -> str:
-    return parsing.text(name, value)[:LONGEST_TEXT] if value else ""

@@ -96,7 +96,7 @@ def _operation(verb: str, rule: Rule, described: Operation) -> dict[str, Any]:
         shown["parameters"] = [*places, *questions]
     if described.body:
         shown["requestBody"] = {
-            "required": True,
+            "required": any(parameter.is_required for parameter in described.body),
             "content": {"application/json": {"schema": body_schema(described)}},
         }
     if described.is_open:

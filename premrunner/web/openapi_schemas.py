@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from premrunner.events import STAGES
+
 Schema = dict[str, Any]
 
 STRING: Schema = {"type": "string"}
@@ -71,6 +73,39 @@ ACCESS_KEY = _object(
         "lastUsedAt": _or_null(STRING),
     },
     {"key": STRING},
+)
+IMPORT_STATUS = {"enum": ["queued", "importing", "ready", "failed", "cancelled"]}
+IMPORT_FAILURE = _or_null(_object({"message": STRING, "hint": STRING}))
+IMPORT = _object(
+    {
+        "id": STRING,
+        "name": STRING,
+        "status": IMPORT_STATUS,
+        "stage": {"enum": ["", *STAGES]},
+        "error": IMPORT_FAILURE,
+        "canRetry": BOOLEAN,
+        "createdAt": STRING,
+        "finishedAt": _or_null(STRING),
+    }
+)
+IMPORT_EVENT = _object(
+    {
+        "number": INTEGER,
+        "modelId": STRING,
+        "status": IMPORT_STATUS,
+        "stage": {"enum": ["", *STAGES]},
+        "percent": INTEGER,
+        "message": STRING,
+        "doneBytes": INTEGER,
+        "totalBytes": INTEGER,
+        "bytesPerSecond": _or_null(NUMBER),
+        "secondsLeft": _or_null(NUMBER),
+        "createdAt": STRING,
+    }
+)
+FACTS = {"options": {"type": "object"}, "found": {"type": "object"}, "proof": {"type": "object"}}
+OWN_MODEL = _object(
+    {"id": STRING, "name": STRING, "alias": STRING, "size": INTEGER, "uploadedAt": STRING, **FACTS},
 )
 SIMPLE_MESSAGE = _object({"id": STRING, "content": STRING, "role": STRING, "model": STRING}, {"createdAt": STRING})
 CHAT_FRAME = {"id": STRING, "created": INTEGER, "model": STRING}
@@ -177,8 +212,16 @@ SCHEMAS: Mapping[str, Schema] = {
         {"freedBytes": INTEGER},
     ),
     "ModelStatus": _object(
-        {"id": STRING, "name": STRING, "alias": _or_null(STRING), "imported": BOOLEAN, "status": STRING}
+        {"id": STRING, "name": STRING, "alias": _or_null(STRING), "imported": BOOLEAN, "status": STRING},
+        {
+            **{name: IMPORT["properties"][name] for name in ("stage", "error", "canRetry", "createdAt", "finishedAt")},
+            **{"percent": INTEGER, "message": STRING, "place": INTEGER, "events": _array(IMPORT_EVENT)},
+            **FACTS,
+        },
     ),
+    "Imports": _object({"imports": _array(IMPORT)}),
+    "ImportNews": _object({"id": STRING, "message": STRING}),
+    "OwnModel": OWN_MODEL,
     "ModelRunning": _object({"status": BOOLEAN}),
     "Done": _object({"message": STRING}),
     "LegacyModel": LEGACY_MODEL,

@@ -140,6 +140,17 @@ mapping = Check(_mapping, {"type": "object"})
 sequence = Check(_sequence, {"type": "array"})
 
 
+def text_up_to(most: int) -> Check[str]:
+    """Return a check for a text, which may be empty, of no more than so many characters."""
+
+    def accept(name: str, value: Any) -> str:
+        if len(_any_text(name, value)) > most:
+            raise InvalidRequest(f"'{name}' has {len(value)} characters; {most} are the most.", param=name)
+        return str(value)
+
+    return Check(accept, {"type": "string", "maxLength": most})
+
+
 def number(least: float, most: float) -> Check[float]:
     """Return a check for a number within bounds."""
 

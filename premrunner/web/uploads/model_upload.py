@@ -4,14 +4,21 @@ from flask import Blueprint, Response, jsonify, request
 
 from premrunner.domain.upload_completion import handle_of
 from premrunner.errors import InvalidRequest
-from premrunner.web.model_management import import_options
-from premrunner.web.parsing import json_object
+from premrunner.web import parsing
+from premrunner.web.model_management import IMPORT_OPTIONS, import_options
+from premrunner.web.operation import operation
+from premrunner.web.parsing import Parameter, json_object
 from premrunner.web.services import services
 from premrunner.web.uploads.upload_parsing import file_form
 
 bp = Blueprint("model_upload", __name__)
 
-FIELDS = ("modelId", "modelName", "filePath")
+FIELDS = (
+    Parameter("modelId", parsing.text, meaning="Of the upload.", is_required=True),
+    Parameter("modelName", parsing.text, meaning="What people call the model.", is_required=True),
+    Parameter("filePath", parsing.text, meaning="The `path` that completing the upload gave.", is_required=True),
+)
+IMPORT = (*FIELDS, *IMPORT_OPTIONS)
 
 
 @bp.post("/models/upload")
@@ -23,10 +30,11 @@ def upload_model() -> Response:
 
 
 @bp.post("/models/import")
+@operation(IMPORT, answer="ImportNews")
 def import_model() -> Response:
     """Import what was uploaded in chunks."""
     fields = json_object(request) if request.is_json else request.form
-    upload_id, name, handle = (str(fields.get(field) or "") for field in FIELDS)
+    upload_id, name, handle = (str(fields.get(field.name) or "") for field in FIELDS)
     if not (upload_id and name and handle):
         raise InvalidRequest("Missing required fields")
     options = import_options(fields) if request.is_json else None
