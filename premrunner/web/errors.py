@@ -109,6 +109,13 @@ def _message(error: BaseException) -> str:
     return MISTAKE_MESSAGE
 
 
+def _page_message(error: BaseException) -> str:
+    """Return what a person reads, who knows addresses but no methods."""
+    if isinstance(error, HTTPException) and error.code == http.HTTPStatus.NOT_FOUND:
+        return f"There is no page at {request.path}."
+    return _message(error)
+
+
 def _http_message(error: HTTPException) -> str:
     if error.code == http.HTTPStatus.NOT_FOUND:
         return f"There is no {request.method} {request.path}."
@@ -128,7 +135,7 @@ def answer_error(error: Exception) -> Response:
     if request.path.startswith(API_PREFIXES) or request.accept_mimetypes.best == "application/json":
         response = jsonify(error_body(error))
     else:
-        response = Response(render_template("error.html", message=_message(error), status=face.status))
+        response = Response(render_template("error.html", message=_page_message(error), status=face.status))
     response.status_code = face.status
     if isinstance(error, HTTPException):
         response.headers.extend(

@@ -4,6 +4,9 @@ import gzip
 import re
 
 import pytest
+from sqlalchemy import event
+
+from premrunner.extensions import db
 
 from .reading import Page
 
@@ -52,7 +55,7 @@ def test_an_error_page_works_for_strangers_and_shows_them_nothing(client):
 def test_an_unknown_page_says_so(visitor):
     answer = visitor.get("/nothing-here")
     assert answer.status_code == 404
-    assert "There is no GET /nothing-here." in answer.text
+    assert "There is no page at /nothing-here." in answer.text
 
 
 def test_the_text_of_an_error_is_no_markup(visitor):
@@ -97,3 +100,30 @@ def test_the_engine_is_shown_with_why_it_does_not_run(visitor):
     page = visitor.get("/").text
     assert 'data-state="stopped"' in page
     assert "Nobody runs the engine." in page
+
+
+@pytest.mark.parametrize("path", ["/", "/models", "/traces", "/settings"])
+def test_a_page_asks_the_database_as_often_for_many_calls_as_for_few(app, visitor, services, record, path):
+    def questions() -> int:
+        asked = []
+        with app.app_context():
+            engine = db.engine
+
+        def note(*_):
+            asked.append(1)
+
+        event.listen(engine, "before_cursor_execute", note)
+        visitor.get(path)
+        event.remove(engine, "before_cursor_execute", note)
+        return len(asked)
+
+    def add(number: int) -> None:
+        for _ in range(number):
+            record()
+        visitor.get("/traces")  # Whoever reads waits until they are written.
+
+    add(2)
+    visitor.get(path)
+    few = questions()
+    add(60)
+    assert questions() <= few <= 12

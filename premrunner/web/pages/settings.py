@@ -161,8 +161,8 @@ def page(made: NewKey | None = None, problem: str = "", status: int = 200) -> Re
 
 
 def _segments(disk: DiskReport) -> list[Segment]:
-    """Return the bar's parts: each kind's share of what is ours and free together."""
-    whole = disk.size_bytes + disk.free_bytes or 1
+    """Return the bar's parts: each kind's share of what is ours."""
+    whole = disk.size_bytes or 1
     segments, start = [], 0.0
     for kind in sorted(disk.kinds, key=_size, reverse=True):
         width = kind.size_bytes * 100 / whole
