@@ -44,7 +44,7 @@ def import_model(target: Path, name: str | None, url: str | None, given_token: s
     from premrunner.cli.import_client import follow
 
     client = _upload_client(url, given_token)
-    client.upload(target, name)
+    say("\n" + client.upload(target, name))
     sys.exit(0 if follow(client, say, show_progress) else 1)
 
 

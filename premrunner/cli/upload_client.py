@@ -170,6 +170,8 @@ class UploadClient:
         # A size that is named makes the server find the unfinished upload of before.
         upload = self._ask("POST", "/v1/chunked-upload/start", wish | {"chunkSize": CHUNK_BYTES})
         self.model_id = str(upload["modelId"])
+        if upload["sameModels"] and not name:
+            return self._take_same(upload)
         if not upload["alreadyHere"]:
             self._send(files, upload)
         done = self._ask("POST", "/v1/chunked-upload/complete", {"modelId": upload["modelId"], "sha256": sha256})
@@ -194,6 +196,12 @@ class UploadClient:
         ours = {model["alias"]: model for model in answer["models"]}
         others = [model for model in answer["data"] if model["id"] not in ours]
         return [*ours.values(), *({"alias": model["id"], "name": model["root"], "active": True} for model in others)]
+
+    def _take_same(self, upload: dict[str, Any]) -> str:
+        self._ask("DELETE", f"/v1/chunked-upload/{upload['modelId']}", None)
+        same = upload["sameModels"][0]
+        self.model_id = str(same["id"])
+        return f"It is here already, as '{same['alias']}'. Give a --name to have it twice."
 
     def _hash(self, files: Sequence[LocalFile]) -> str:
         meter = Meter("Reading", sum(file.size_bytes for file in files), self._show)

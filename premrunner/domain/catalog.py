@@ -83,6 +83,14 @@ class Catalog:
             models = _merge((), self._models.all())
         return [model for model in models if model.is_open_to(key)]
 
+    def made_of(self, sha256: str) -> Sequence[CatalogModel]:
+        """Return the models that can be called and were made of the very same upload, by its digest."""
+        return [
+            model
+            for model in self.known()
+            if sha256 and model.is_ready and model.record and model.record.findings.get("uploadSha256") == sha256
+        ]
+
     def forget(self) -> None:
         """Ask the engine again at the next call, because something has changed."""
         self._cached_at = float("-inf")

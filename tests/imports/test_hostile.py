@@ -9,8 +9,20 @@ from .archives_of_strangers import CASES
 from .leftovers import leftovers
 
 
+def around(data_path: Path) -> dict[str, tuple[int, float]]:
+    """Return what lies around the data folder, where a name that leads out would lead, with sizes and times."""
+    outside = [path for path in data_path.parent.rglob("*") if data_path not in (path, *path.parents)]
+    outside += [path for path in (*data_path.parent.parent.iterdir(), *Path("/tmp").glob("evil*")) if path.is_file()]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime) for path in outside if path.suffix != ".log"}
+
+
 @pytest.fixture(scope="module")
-def outcomes(imports, tmp_path_factory):
+def before(import_server) -> dict[str, tuple[int, float]]:
+    return around(import_server.data_path)
+
+
+@pytest.fixture(scope="module")
+def outcomes(imports, before, tmp_path_factory):
     """Every case's last status; all of them wait in one queue, so they are sent at once."""
     folder = tmp_path_factory.mktemp("hostile")
     sent = {}
@@ -37,11 +49,22 @@ def test_it_fails_and_says_why(outcomes, case, words):
     assert status["imported"] is False
 
 
-def test_the_engine_lives_and_nothing_is_left(outcomes, imports):
+def test_there_are_fifty_and_more():
+    assert len({case for case, _, _, _ in CASES}) == len(CASES) > 50
+
+
+def test_nothing_outside_of_the_data_folder_was_touched(outcomes, before, imports):
+    assert around(imports.server.data_path) == before
+
+
+def test_the_engine_lives_and_nothing_is_left(outcomes, imports, starter_gguf):
     engine = imports.server.get("/api/ollama/status").json()
     assert engine["state"] == "running"
     for status in outcomes.values():
         if status["canRetry"]:
             imports.delete(status["id"])
     assert leftovers(imports.server.data_path) == []
-    assert not Path("/tmp/evil.gguf").exists()
+    assert list((imports.server.data_path / "work").iterdir()) == []
+    model_id = imports.upload(starter_gguf, "After all that")
+    assert imports.wait(model_id)["status"] == "ready"
+    imports.delete(model_id)

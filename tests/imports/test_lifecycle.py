@@ -211,4 +211,15 @@ def test_the_terminal_client_imports_and_shows_the_answer(
         [sys.executable, "-m", "premrunner", "models", *where], capture_output=True, text=True, timeout=30, cwd=tmp_path
     )
     assert "from-a-terminal" in listed.stdout
+    again = subprocess.run(
+        [sys.executable, "-m", "premrunner", "import", str(path), *where],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert again.returncode == 0, again.stderr
+    assert "It is here already, as 'from-a-terminal'." in again.stdout
+    assert "Ready: call it as 'from-a-terminal'" in again.stdout
     imports.delete("from-a-terminal")
+    assert leftovers(import_server.data_path) == []

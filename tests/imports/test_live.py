@@ -1,5 +1,7 @@
 """The starter model, uploaded in every way, becomes a model that answers."""
 
+import json
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -14,12 +16,22 @@ pytestmark = pytest.mark.usefixtures("empty_server")
 LIGHTHOUSE = Path(__file__).parent.parent / "weights" / "data" / "lora-lighthouse.zip"
 
 
+def upload_by_curl(server, path: Path, name: str) -> str:
+    """Make the original's call with the program that its documentation shows."""
+    command = ["curl", "--silent", "--fail-with-body", "-H", f"Authorization: Bearer {server.token}"]
+    command += ["-F", f"name={name}", "-F", f"file=@{path}", f"{server.url}/v1/models/upload"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    answer = json.loads(done.stdout)
+    assert answer["message"] == "Model uploaded successfully, import started"
+    return answer["id"]
+
+
 @pytest.mark.parametrize("form", ["gguf", "stored", "deflated"])
 def test_a_gguf_becomes_a_model_that_answers(imports, starter_gguf, starter_zip, tmp_path, form):
     path = starter_zip if form == "deflated" else starter_gguf
     if form == "stored":
         path = zip_of(tmp_path / "model.zip", {"some folder/model.gguf": starter_gguf}, zipfile.ZIP_STORED)
-    model_id = imports.upload(path, f"My Model {form}!")
+    model_id = upload_by_curl(imports.server, path, f"My Model {form}!")
     status = imports.wait(model_id)
     assert status["status"] == "ready", status
     assert status["imported"] is True

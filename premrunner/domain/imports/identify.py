@@ -28,6 +28,7 @@ def identify(run: ImportRun) -> dict[str, Any]:
     found = [file for file in files if is_gguf(file)]
     result = _identify_gguf(run, found) if found else _identify_folder(run, files)
     findings = result["findings"]
+    findings["uploadSha256"] = run.upload.sha256
     findings["warnings"] = warnings_of(run, findings)
     run.tools.models.change(run.id, findings=findings, size=findings["sizeBytes"])
     run.report.finish(_sentence(findings))

@@ -21,7 +21,10 @@ def start() -> Response:
     upload = services().uploads.start(upload_parsing.upload_wish(request))
     shape = upload_shape(services().uploads.status(upload.id))
     is_here = upload.state == "complete"
-    return jsonify({**shape, "alreadyHere": is_here, "message": "Already here" if is_here else "Ready for chunks"})
+    same = services().catalog.made_of(upload.expected_sha256 or upload.sha256)
+    models = [{"id": model.record.id, "name": model.name, "alias": model.model_id} for model in same if model.record]
+    message = "Already here" if is_here else "Ready for chunks"
+    return jsonify({**shape, "alreadyHere": is_here, "sameModels": models, "message": message})
 
 
 @bp.post("/chunked-upload/chunk")

@@ -25,7 +25,8 @@ IMPORT = (*FIELDS, *IMPORT_OPTIONS)
 def upload_model() -> Response:
     """Take a whole model in one form and import it."""
     upload = services().receiving.whole(file_form(request))
-    message = services().handover.begin(upload.id, upload.name, handle_of(upload))
+    services().handover.begin(upload.id, upload.name, handle_of(upload))
+    message = "Model uploaded successfully, import started"
     return jsonify(id=upload.id, message=message, path=handle_of(upload))
 
 
