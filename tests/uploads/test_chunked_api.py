@@ -452,13 +452,13 @@ def test_a_form_larger_than_any_upload_may_be_is_refused_while_it_comes(api, ser
     assert list(services.uploads._files._paths.incoming_uploads.iterdir()) == []
 
 
-def test_a_queue_of_imports_is_given_the_upload_and_its_words_are_answered(api, services, monkeypatch):
+def test_a_queue_of_imports_is_given_the_upload_and_the_originals_words_are_answered(api, services, monkeypatch):
     taken = []
     monkeypatch.setattr(
         services.handover, "queue", lambda upload, *options: taken.append(upload) or "Model import started"
     )
     answer = api.post("/v1/models/upload", data={"file": (io.BytesIO(b"x" * 10), "m.gguf"), "name": "Name"})
-    assert answer.json["message"] == "Model import started"
+    assert answer.json["message"] == "Model uploaded successfully, import started"
     assert [(upload.id, upload.name) for upload in taken] == [(answer.json["id"], "Name")]
 
 
