@@ -32,10 +32,15 @@ screenshots: $(VENV)/installed-dev ## Take every page of a real site, light and 
 	@sh tests/install_chromium.sh
 	$(BIN)/python tests/browser/screenshots.py .cache/screenshots
 
-check: $(VENV)/installed-dev ## Lint, formatting and types
+check: $(VENV)/installed-dev ## Lint, formatting, types, and packages that fit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m pip check
+
+audit: $(VENV)/installed-dev ## Ask the advisory database about the installed packages; needs the network
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 	$(BIN)/ruff check --fix
@@ -43,4 +48,4 @@ fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 
 sure: check test ## Both
 
-.PHONY: help serve dev test screenshots check fix sure
+.PHONY: help serve dev test screenshots check audit fix sure

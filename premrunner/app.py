@@ -72,6 +72,7 @@ from premrunner.web import (
     disk,
     engine_care,
     errors,
+    host,
     import_options,
     metrics,
     model_management,
@@ -147,6 +148,7 @@ def _configure(app: Flask, settings: Settings, paths: DataPaths) -> None:
         MAX_CONTENT_LENGTH=settings.max_request_bytes,
         SQLALCHEMY_DATABASE_URI=url,
         SQLALCHEMY_ENGINE_OPTIONS=pool_options(url),
+        ALLOWED_HOSTS=settings.allowed_hosts,
         METRICS_ACCESS=settings.metrics_access,
         # The guard of auth.py calls it, for those who come with a session.
         WTF_CSRF_CHECK_DEFAULT=False,
@@ -244,6 +246,7 @@ def _register(app: Flask, settings: Settings) -> None:
     model_path.register_model_paths(app)
     caller.register_request_ids(app)
     errors.register_errors(app)
+    host.register_host_check(app)
     auth.register_auth(app)
     security_headers.register_security_headers(app)
     rate_headers.register_rate_headers(app)

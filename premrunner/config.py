@@ -45,6 +45,7 @@ class Settings:
     max_upload_bytes: int
     upload_expiry_hours: int
     cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
     metrics_access: str
     log_level: str
     log_format: str
@@ -130,6 +131,14 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(text.lower().replace(",", " ").split())
+    for host in hosts:
+        if host != "*" and not re.fullmatch(r"[a-z0-9._-]+", host):
+            raise ValueError(f"must be * or names without scheme and port, such as chat.example.com, not {host!r}")
+    return hosts
+
+
 def _host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.:_-]+", text):
         raise ValueError(f"must be a host name or an address to listen on, not {text!r}")
@@ -185,6 +194,12 @@ SETTINGS = (
         "",
         _origins,
         "Other sites whose pages may call the API from a browser, such as `https://example.com`; `*` for all.",
+    ),
+    Setting(
+        "ALLOWED_HOSTS",
+        "",
+        _hosts,
+        "Names by which browsers may come, such as `chat.example.com`; `*` for all. Addresses and local names may.",
     ),
     Setting("METRICS_ACCESS", "token", _choice("token", "public"), "Who may read `/metrics`: `token` or `public`."),
     Setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."),

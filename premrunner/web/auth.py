@@ -74,7 +74,7 @@ def require_login() -> Response | None:
         return None
     if request.endpoint == "metrics.show" and current_app.config["METRICS_ACCESS"] == "public":
         return None
-    secret = _shown_secret()
+    secret = shown_secret()
     if secret:
         if not is_token(secret):
             _take_access_key(secret)
@@ -87,7 +87,7 @@ def require_login() -> Response | None:
     return redirect(url_for("ui.login", next=request.full_path.rstrip("?") if request.method == "GET" else None))
 
 
-def _shown_secret() -> str:
+def shown_secret() -> str:
     """Return what a program shows: a bearer token, or the header that Anthropic's SDKs send."""
     bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
     return bearer[1] if bearer else request.headers.get("x-api-key", "").strip()
