@@ -30,6 +30,9 @@ from premrunner.domain.keys import AccessKeys
 from premrunner.domain.model_changes import ModelChanges
 from premrunner.domain.pulling import Pulling
 from premrunner.domain.starter import Starter, StarterPlaces
+from premrunner.domain.trace_export import TraceExport
+from premrunner.domain.trace_retention import Keeping, TraceRetention
+from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
 from premrunner.domain.upload_receiving import Receiving
@@ -57,6 +60,8 @@ from premrunner.storage.migration import SCRIPTS, upgrade_database
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.processes import Processes
+from premrunner.storage.trace_feedback_store import TraceFeedbackStore
+from premrunner.storage.trace_removal import TraceRemoval
 from premrunner.storage.trace_store import TraceStore
 from premrunner.storage.trace_writer import TraceWriter
 from premrunner.storage.upload_files import UploadFiles
@@ -86,6 +91,7 @@ from premrunner.web import (
     security_headers,
     simple_chat,
     status,
+    trace_bulk,
     traces,
     v1_chat,
     v1_completions,
@@ -104,12 +110,15 @@ OPENAI_BLUEPRINTS = (
     *(v1_chat.bp, v1_completions.bp, v1_embeddings.bp, v1_responses.bp, v1_messages.bp),
     *(v1_models.bp, prem_models.bp, prem_platform.models),
 )
+TRACE_BLUEPRINTS = (traces.bp, trace_bulk.bp, prem_platform.traces)
 # Bodies that move at full speed at one time; two fill a gigabit, and slow ones hold no thread.
 UPLOAD_THREADS = 8
 # Measuring the disk and reading the log; a page waits for them, streams do not.
 DISK_THREADS = 2
 # What answers say so far is written by one, while another searches.
 CONVERSATION_THREADS = 2
+# Reads of traces at one time: SQLite gives no more than a core each.
+TRACE_THREADS = 2
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -167,9 +176,14 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     models = ModelStore(database)
     catalog = Catalog(engine, models)
     processes = Processes(paths.processes)
-    writer = TraceWriter(partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"]), processes)
     counting = Metrics()
-    tracing = Tracing(writer, TraceStore(database), counting)
+    open_engine = partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"])
+    # Native threads share no pool with greenlets.
+    trace_database, trace_threads = Database(open_engine()), NativeThreads(TRACE_THREADS)
+    traces, judgements = TraceStore(trace_database), TraceFeedbackStore(trace_database)
+    tracing = Tracing(TraceWriter(open_engine, processes), traces, judgements, trace_threads, counting)
+    keeping = Keeping(settings.traces_keep_days, settings.traces_keep_count)
+    retention = TraceRetention(traces, TraceRemoval(trace_database), keeping, trace_threads)
     keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds, counting)
     upload_files, threads = UploadFiles(paths), NativeThreads(UPLOAD_THREADS)
@@ -184,7 +198,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     import_rows = (ImportStore(database), events)
     execution = ImportExecution(*import_rows, uploads, tools, expiry)
     secret = paths.secret(paths.session_key)
-    jobs = JobQueue(paths.job_queue, settings.redis_url, secret, execution.run, execution.clean)
+    jobs = JobQueue(paths.job_queue, settings.redis_url, secret, execution.run, partial(_clean, execution, retention))
     imports = Imports(*import_rows, models, tools.work, jobs.put_import)
     app.extensions["premrunner_jobs"] = jobs
     token, starter = (
@@ -209,6 +223,9 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         history=ChatHistory(MessageStore(database)),
         starter=starter,
         tracing=tracing,
+        trace_statistics=TraceStatistics(traces, trace_threads),
+        trace_export=TraceExport(traces, judgements, trace_threads),
+        trace_retention=retention,
         uploads=uploads,
         receiving=Receiving(uploads, *upload_parts),
         completion=completion,
@@ -236,6 +253,12 @@ def _conversations(
     return Conversations(ConversationStore(database), messages, processes, searching, threads, answering), answering
 
 
+def _clean(execution: ImportExecution, retention: TraceRetention) -> None:
+    """Remove what nobody needs any more; the worker does it every hour."""
+    execution.clean()
+    retention.apply()
+
+
 def _database(app: Flask) -> Database:
     """Return the app's database; every call gives the same engine."""
     with app.app_context():
@@ -255,7 +278,7 @@ def _register(app: Flask, settings: Settings) -> None:
     for prefix in OPENAI_PREFIXES:
         for blueprint in OPENAI_BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
-    for blueprint in (traces.bp, prem_platform.traces, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
+    for blueprint in (*TRACE_BLUEPRINTS, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
     for blueprint in (access_keys.bp, import_options.bp, pulls.bp):
         app.register_blueprint(blueprint, url_prefix="/api")
@@ -287,7 +310,7 @@ def access_keys_of(app: Flask) -> AccessKeys:
 def settle_dead_processes(app: Flask) -> None:
     """Mark the calls and answers that dead processes had in hand as interrupted."""
     database, processes = _database(app), Processes(DataPaths(Path(app.config["DATA_PATH"])).processes)
-    for store in (TraceStore(database), ChatMessageStore(database)):
+    for store in (TraceRemoval(database), ChatMessageStore(database)):
         store.settle_interrupted(processes.dead(store.running_writers()))
     processes.forget_dead()
 

@@ -44,6 +44,8 @@ class Settings:
     max_request_bytes: int
     max_upload_bytes: int
     upload_expiry_hours: int
+    traces_keep_days: int
+    traces_keep_count: int
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     metrics_access: str
@@ -189,6 +191,8 @@ SETTINGS = (
         "Largest upload, all its files together; more is answered 413.",
     ),
     Setting("UPLOAD_EXPIRY_HOURS", "48", _number(1, 8760), "Unfinished uploads are deleted after so long a silence."),
+    Setting("TRACES_KEEP_DAYS", "0", _number(0, 36_500), "Older traces are deleted, unless judged; 0 keeps them."),
+    Setting("TRACES_KEEP_COUNT", "0", _number(0, 10**12), "Of more traces the oldest are deleted; 0 keeps all."),
     Setting(
         "CORS_ORIGINS",
         "",

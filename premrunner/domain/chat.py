@@ -15,6 +15,7 @@ import orjson
 from premrunner.domain.admission import Admission, Ticket
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.keys import AccessKeys
+from premrunner.domain.spoken import searchable
 from premrunner.domain.tracing import Tracing
 from premrunner.engine.client import EngineClient
 from premrunner.errors import Cancelled, EngineRefused, PremRunnerError, ServerEnding, StorageFailed
@@ -45,6 +46,7 @@ class ChatCall:
         parameters: The other fields as they came, for the trace.
         ignored: Names of the fields that have no effect.
         is_stream: Whether the answer is streamed.
+        replay_of: The trace of the call that this one repeats.
     """
 
     request: EngineRequest
@@ -52,6 +54,7 @@ class ChatCall:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     ignored: Sequence[str] = ()
     is_stream: bool = False
+    replay_of: str | None = None
 
 
 @dataclass(slots=True)
@@ -222,6 +225,7 @@ class ChatRun:
             duration_ms=self.elapsed_ms,
             ttft_ms=self.ttft_ms,
             queued_ms=self._queued_ms,
+            said=searchable(self._call.sent, answer.text),
         )
 
 

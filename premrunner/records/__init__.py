@@ -21,9 +21,18 @@ from premrunner.records.conversations import (
     MessageStatus,
     TitleSource,
 )
-from premrunner.records.identity import ID_DIGITS, is_id, new_id
+from premrunner.records.identity import ID_DIGITS, id_at, is_id, moment_of, new_id
 from premrunner.records.models import EngineModel, LoadedModel, MessageRecord, ModelRecord
-from premrunner.records.traces import Trace, TraceBegun, TraceFinished, TraceStatus
+from premrunner.records.traces import (
+    Feedback,
+    Feeling,
+    Trace,
+    TraceBegun,
+    TraceFilter,
+    TraceFinished,
+    TraceStatus,
+    TraceSum,
+)
 from premrunner.records.uploads import Digest, UploadFile, UploadRecord, UploadState
 
 __all__ = [
@@ -39,6 +48,8 @@ __all__ = [
     "EmbeddingRequest",
     "EngineModel",
     "EngineRequest",
+    "Feedback",
+    "Feeling",
     "FoundConversation",
     "Image",
     "Json",
@@ -49,12 +60,16 @@ __all__ = [
     "TitleSource",
     "Trace",
     "TraceBegun",
+    "TraceFilter",
     "TraceFinished",
     "TraceStatus",
+    "TraceSum",
     "UploadFile",
     "UploadRecord",
     "UploadState",
     "Usage",
+    "id_at",
     "is_id",
+    "moment_of",
     "new_id",
 ]

@@ -1,5 +1,6 @@
 """Recorded calls: when they begin, when they end, and as they are read back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -21,6 +22,8 @@ class TraceBegun:
         parameters: The other fields of the request, as JSON text.
         ignored: Names of the fields that had no effect, as a JSON list.
         is_stream: Whether the answer was streamed.
+        preview: The last question's beginning.
+        replay_of: The call that this one repeats.
     """
 
     id: str
@@ -31,6 +34,8 @@ class TraceBegun:
     ignored: str
     is_stream: bool
     created_at: datetime
+    preview: str = ""
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class TraceFinished:
         duration_ms: From the request's arrival to its last byte.
         ttft_ms: Time to first token: until the first text, thinking or tool call.
         queued_ms: Time spent waiting for a place.
+        said: What a search shall find it by; the preview if there is nothing.
     """
 
     id: str
@@ -56,6 +62,7 @@ class TraceFinished:
     duration_ms: float = 0.0
     ttft_ms: float | None = None
     queued_ms: float = 0.0
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Trace:
         parameters: The other fields of the request, as JSON text.
         ignored: Names of the fields without effect, as a JSON list.
         client: ``User-Agent`` of the caller.
+        preview: The last question's beginning.
+        replay_of: The call that this one repeats.
     """
 
     id: str
@@ -91,9 +100,66 @@ class Trace:
     prefill_ms: float
     decode_ms: float
     tokens_per_second: float | None
+    preview: str = ""
+    replay_of: str | None = None
     input: str = ""
     output: str = ""
     thinking: str = ""
     tool_calls: str = ""
     parameters: str = "{}"
     ignored: str = "[]"
+
+
+Feeling = Literal["", "up", "down", "corrected", "any"]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFilter:
+    """Which calls are meant; what is not given does not matter.
+
+    Attributes:
+        key_name: Name of an access key; empty for the owner's own calls.
+        since: From this moment on.
+        until: Up to this moment, which is not meant any more.
+        words: Words and ``"phrases"`` that all were said, by either side.
+        feeling: What people said of the answer; ``any`` for anything at all.
+    """
+
+    model: str | None = None
+    status: str | None = None
+    key_name: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    words: str = ""
+    feeling: Feeling = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a person says of an answer.
+
+    Attributes:
+        rating: 1 for good, -1 for bad, 0 for neither.
+        correction: The answer as it should have been; empty when it was not corrected.
+    """
+
+    rating: int = 0
+    note: str = ""
+    correction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSum:
+    """Calls of one span that ended the same way.
+
+    Attributes:
+        start: When the span begins.
+        lasted: How many took how long, by the step of the scale of durations; step n ends at 2^(n/2) ms.
+    """
+
+    start: datetime
+    status: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    lasted: Mapping[int, int]

@@ -1,8 +1,8 @@
-"""The tables. ``messages``, ``models`` and ``traces`` keep the columns of the original PremRunner and add to them."""
+"""The tables of models, uploads, keys and messages; those of the original PremRunner keep its columns."""
 
 from datetime import datetime, timezone
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Float, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -88,48 +88,3 @@ class MessageRow(Table):
     role: Mapped[str] = mapped_column(String(20))
     model: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class TraceRow(Table):
-    """One call. Ids sort by time, so newest-first pages need the primary key alone."""
-
-    __tablename__ = "traces"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    input: Mapped[str] = mapped_column(Text)
-    output: Mapped[str] = mapped_column(Text, default="")
-    model: Mapped[str] = mapped_column(Text)
-    prompt_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    completion_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    total_tokens: Mapped[int] = mapped_column(Integer, default=0)
-    duration: Mapped[int] = mapped_column(Integer, default=0)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-    status: Mapped[str] = mapped_column(String(20), default="ok")
-    endpoint: Mapped[str] = mapped_column(String(200), default="")
-    is_stream: Mapped[bool] = mapped_column(default=False)
-    thinking: Mapped[str] = mapped_column(Text, default="")
-    tool_calls: Mapped[str] = mapped_column(Text, default="")
-    finish_reason: Mapped[str | None] = mapped_column(String(40))
-    error: Mapped[str | None] = mapped_column(Text)
-    parameters: Mapped[str] = mapped_column(Text, default="{}")
-    ignored: Mapped[str] = mapped_column(Text, default="[]")
-    client: Mapped[str] = mapped_column(Text, default="")
-    key_name: Mapped[str] = mapped_column(Text, default="")
-    ttft_ms: Mapped[float | None] = mapped_column(Float)
-    queued_ms: Mapped[float] = mapped_column(Float, default=0.0)
-    load_ms: Mapped[float] = mapped_column(Float, default=0.0)
-    prefill_ms: Mapped[float] = mapped_column(Float, default=0.0)
-    decode_ms: Mapped[float] = mapped_column(Float, default=0.0)
-    tokens_per_second: Mapped[float | None] = mapped_column(Float)
-    writer: Mapped[str] = mapped_column(String(300), default="")
-
-    # Few rows run at a time; this finds those that a dead process left.
-    __table_args__ = (
-        Index(
-            "ix_traces_running",
-            "writer",
-            sqlite_where=text("status = 'running'"),
-            postgresql_where=text("status = 'running'"),
-        ),
-    )

@@ -1,20 +1,29 @@
-"""Read traces, and settle those whose process died."""
+"""Read traces: pages of a filter, single ones, and the figures over them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Column, select
+from sqlalchemy.orm import Session
 
 from premrunner.errors import TraceNotFound
-from premrunner.records import Trace
+from premrunner.records import Trace, TraceFilter, TraceSum
+from premrunner.storage import trace_query, trace_sums
 from premrunner.storage.database import Database
-from premrunner.storage.tables import TraceRow
+from premrunner.storage.trace_query import Place
+from premrunner.storage.trace_sums import Choices
+from premrunner.storage.trace_tables import TRACES
 
-COLUMNS = {field.name: getattr(TraceRow, field.name) for field in fields(Trace)}
+Columns = Sequence[Column[Any]]
+
+COLUMNS = {field.name: TRACES.c[field.name] for field in fields(Trace)}
 
 # A list shows none of the long texts, so it does not read them.
 LONG_TEXTS = {"input", "output", "thinking", "tool_calls", "parameters", "ignored"}
-LIST_COLUMNS = [column for name, column in COLUMNS.items() if name not in LONG_TEXTS]
+LIST_COLUMNS: Columns = [column for name, column in COLUMNS.items() if name not in LONG_TEXTS]
+ALL_COLUMNS: Columns = list(COLUMNS.values())
 
 
 @dataclass(frozen=True)
@@ -23,37 +32,58 @@ class TracePage:
 
     Attributes:
         traces: Newest first, without the long texts.
-        total: Traces in all.
-        page: Number of this page, from 1.
-        limit: Traces a page.
+        has_newer: Whether there are newer ones than these.
+        has_older: Whether there are older ones.
     """
 
     traces: Sequence[Trace]
-    total: int
-    page: int
-    limit: int
-
-    @property
-    def pages(self) -> int:
-        """Pages in all; 0 when there is no trace."""
-        return -(-self.total // self.limit)
+    has_newer: bool = False
+    has_older: bool = False
 
 
 class TraceStore:
-    """The recorded calls."""
+    """The recorded calls.
+
+    Args:
+        database: In which each method is one short transaction.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, page: int, limit: int) -> TracePage:
-        """Return a page of traces, newest first."""
+    def page(self, wanted: TraceFilter, place: Place, limit: int) -> TracePage:
+        """Return the page of a filter's calls that begins at a place."""
         with self._database.session() as session:
-            total = session.scalar(select(func.count()).select_from(TraceRow)) or 0
-            newest = select(TraceRow.id).order_by(TraceRow.id.desc()).limit(limit).offset((page - 1) * limit)
-            rows = session.execute(
-                select(*LIST_COLUMNS).where(TraceRow.id.in_(newest)).order_by(TraceRow.id.desc())
-            ).all()
-        return TracePage([Trace(**row._mapping) for row in rows], total, page, limit)
+            found = trace_query.ids(session, wanted, place, limit + 1)
+            traces = _rows(session, found[:limit], LIST_COLUMNS)
+        has_more = len(found) > limit
+        if place.after:
+            return TracePage(traces, has_newer=has_more, has_older=place != trace_query.OLDEST)
+        return TracePage(traces, has_newer=bool(place.before), has_older=has_more)
+
+    def numbered_page(self, page: int, limit: int) -> tuple[TracePage, int]:
+        """Return a page by its number, counted from the newest, and how many calls there are."""
+        with self._database.session() as session:
+            total = trace_sums.count(session, TraceFilter())
+            border, skipped = trace_sums.nth_newest(session, (page - 1) * limit)
+            query = select(TRACES.c.id).where(TRACES.c.id < border).order_by(TRACES.c.id.desc())
+            traces = _rows(session, list(session.scalars(query.limit(limit).offset(skipped))), LIST_COLUMNS)
+        return TracePage(traces, has_newer=page > 1, has_older=page * limit < total), total
+
+    def whole(self, wanted: TraceFilter, place: Place, limit: int) -> list[Trace]:
+        """Return the next calls of a filter with their texts, newest first."""
+        with self._database.session() as session:
+            return _rows(session, trace_query.ids(session, wanted, place, limit), ALL_COLUMNS)
+
+    def ids(self, wanted: TraceFilter, place: Place, limit: int) -> list[str]:
+        """Return the ids of the next calls of a filter, newest first."""
+        with self._database.session() as session:
+            return trace_query.ids(session, wanted, place, limit)
+
+    def summaries(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Return what a list shows of the calls with these ids, of those that are there."""
+        with self._database.session() as session:
+            return _rows(session, trace_ids, LIST_COLUMNS)
 
     def get(self, trace_id: str) -> Trace:
         """Return one trace with its texts.
@@ -62,23 +92,43 @@ class TraceStore:
             TraceNotFound: There is none of that id.
         """
         with self._database.session() as session:
-            row = session.execute(select(*COLUMNS.values()).where(TraceRow.id == trace_id)).one_or_none()
-        if row is None:
+            found = _rows(session, [trace_id], ALL_COLUMNS)
+        if not found:
             raise TraceNotFound
-        return Trace(**row._mapping)
+        return found[0]
 
-    def running_writers(self) -> Sequence[str]:
-        """Return the processes that have calls in hand, as they signed them."""
+    def replays(self, trace_id: str) -> list[Trace]:
+        """Return the calls that repeat this one, without their long texts, newest first."""
         with self._database.session() as session:
-            return session.scalars(select(TraceRow.writer).where(TraceRow.status == "running").distinct()).all()
+            query = select(TRACES.c.id).where(TRACES.c.replay_of == trace_id)
+            return _rows(session, list(session.scalars(query)), LIST_COLUMNS)
 
-    def settle_interrupted(self, writers: Sequence[str]) -> int:
-        """Mark the calls that dead processes had in hand and return how many there were."""
+    def count(self, wanted: TraceFilter) -> int:
+        """Return how many calls a filter means; of searched texts at most ``trace_sums.MOST_COUNTED``."""
         with self._database.session() as session:
-            ended = session.execute(
-                update(TraceRow)
-                .where(TraceRow.status == "running", TraceRow.writer.in_(writers))
-                .values(status="interrupted", error="The server ended before the answer was complete.")
-                .returning(TraceRow.id)
-            ).all()
-        return len(ended)
+            return trace_sums.count(session, wanted)
+
+    def sums(self, wanted: TraceFilter, span: str) -> list[TraceSum]:
+        """Return the sums of each "hour", "day" or "week" that a filter touches, in order."""
+        with self._database.session() as session:
+            return trace_sums.sums(session, wanted, span)
+
+    def single_sums(self, wanted: TraceFilter, most: int) -> list[TraceSum] | None:
+        """Return each ended call of a filter as a sum of its own, by its own moment; None if they are too many."""
+        with self._database.session() as session:
+            return trace_sums.single_sums(session, wanted, most)
+
+    def first_moment(self) -> datetime | None:
+        """Return when the oldest call began; None when there is no call."""
+        with self._database.session() as session:
+            return session.scalar(select(TRACES.c.created_at).order_by(TRACES.c.id).limit(1))
+
+    def choices(self, most: int) -> Choices:
+        """Return the models, statuses and keys that there are, at most so many of each."""
+        with self._database.session() as session:
+            return trace_sums.choices(session, most)
+
+
+def _rows(session: Session, trace_ids: Sequence[str], columns: Columns) -> list[Trace]:
+    rows = session.execute(select(*columns).where(TRACES.c.id.in_(trace_ids)).order_by(TRACES.c.id.desc())).all()
+    return [Trace(**row._mapping) for row in rows]

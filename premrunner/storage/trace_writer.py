@@ -10,15 +10,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from gevent.monkey import get_original
-from sqlalchemy import Connection, Engine, Table, bindparam, insert, update
+from sqlalchemy import Connection, Engine, bindparam, insert, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from premrunner.records import TraceBegun, TraceFinished
 from premrunner.storage.processes import Processes
-from premrunner.storage.tables import TraceRow
+from premrunner.storage.trace_books import book
+from premrunner.storage.trace_tables import TRACES
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ BATCH_ROWS = 500
 # While the database does not take anything, at most so many rows are kept; then the oldest texts are given up.
 QUEUE_MOST = 20_000
 RETRY_SECONDS = 0.5
+# A name that no model has, but that somebody asked for, is not to fill the indexes.
+LONGEST_MODEL = 350
 
-TRACES = cast(Table, TraceRow.__table__)
 BEGIN = insert(TRACES)
 FINISH = update(TRACES).where(TRACES.c.id == bindparam("row_id"))
 
@@ -48,9 +50,14 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """A row to update; ``row_id`` among the values is its key."""
+    """A row to update; ``row_id`` among the values is its key.
+
+    Attributes:
+        said: What a search finds it by.
+    """
 
     values: Row
+    said: str = ""
 
 
 class TraceWriter:
@@ -78,7 +85,7 @@ class TraceWriter:
 
     def finish(self, trace: TraceFinished) -> None:
         """Record how a call ended."""
-        self._enqueue(Finish(finished_row(trace)))
+        self._enqueue(Finish(finished_row(trace), trace.said))
 
     def flush(self, timeout_seconds: float = 1.0) -> bool:
         """Wait until what was put before is in the database; tell whether it is."""
@@ -149,11 +156,12 @@ class TraceWriter:
 def _apply(connection: Connection, batch: Sequence[Begin | Finish]) -> None:
     """Write a batch: all inserts, then all updates, so that a call that began and ended in it is right."""
     begun = [operation.values for operation in batch if isinstance(operation, Begin)]
-    finished = [operation.values for operation in batch if isinstance(operation, Finish)]
+    finished = [operation for operation in batch if isinstance(operation, Finish)]
     if begun:
         connection.execute(BEGIN, begun)
     if finished:
-        connection.execute(FINISH, finished)
+        connection.execute(FINISH, [operation.values for operation in finished])
+        book(connection, {operation.values["row_id"]: operation.said for operation in finished})
 
 
 def begun_row(trace: TraceBegun, writer: str) -> Row:
@@ -162,7 +170,7 @@ def begun_row(trace: TraceBegun, writer: str) -> Row:
         "id": trace.id,
         "input": trace.input,
         "output": "",
-        "model": trace.model,
+        "model": trace.model[:LONGEST_MODEL],
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "total_tokens": 0,
@@ -182,6 +190,8 @@ def begun_row(trace: TraceBegun, writer: str) -> Row:
         "prefill_ms": 0.0,
         "decode_ms": 0.0,
         "writer": writer,
+        "preview": trace.preview,
+        "replay_of": trace.replay_of,
     }
 
 

@@ -59,8 +59,14 @@ TRACE = _object(
         "createdAt": STRING,
         "status": {"enum": ["running", "ok", "error", "cancelled", "interrupted"]},
         "error": _or_null(STRING),
-    }
+    },
+    {"preview": STRING, "replayOf": _or_null(STRING), "keyName": STRING, "endpoint": STRING, "stream": BOOLEAN},
 )
+TRACE_FEEDBACK = _object({"rating": {"enum": [-1, 0, 1]}, "note": STRING, "correction": STRING})
+TRACE_FIGURES = {
+    **dict.fromkeys(("calls", "failed", "promptTokens", "completionTokens"), INTEGER),
+    **{name: _or_null(NUMBER) for name in ("p50Ms", "p95Ms")},
+}
 ACCESS_KEY = _object(
     {
         "id": STRING,
@@ -228,8 +234,24 @@ SCHEMAS: Mapping[str, Schema] = {
     "LegacyModels": _array(LEGACY_MODEL),
     "LegacyTrace": LEGACY_TRACE,
     "LegacyTraces": _array(LEGACY_TRACE),
-    "Traces": _object({"traces": _array(TRACE), "total": INTEGER, "page": INTEGER, "limit": INTEGER, "pages": INTEGER}),
-    "Trace": {**TRACE, "required": [*TRACE["required"], "input", "output"]},
+    "Traces": _object(
+        {"traces": _array(TRACE), "total": INTEGER, "page": INTEGER, "limit": INTEGER, "pages": INTEGER},
+        {"next": _or_null(STRING), "previous": _or_null(STRING)},
+    ),
+    "Trace": {
+        **TRACE,
+        "properties": {**TRACE["properties"], "input": STRING, "output": STRING, "feedback": TRACE_FEEDBACK},
+        "required": [*TRACE["required"], "input", "output", "feedback"],
+    },
+    "TracesDeleted": _object({"deleted": INTEGER}),
+    "TraceStats": _object(
+        {
+            "columnSeconds": INTEGER,
+            "columns": _array(_object({"start": STRING, **TRACE_FIGURES})),
+            "total": _object(TRACE_FIGURES),
+        }
+    ),
+    "TraceExport": _array({"type": "object"}),
     "AccessKey": ACCESS_KEY,
     "AccessKeys": _object({"keys": _array(ACCESS_KEY)}),
     "EngineStatus": _object(

@@ -37,7 +37,7 @@ def show_model(model_id: str) -> Response:
 @operation(answer="LegacyTraces")
 def list_traces() -> Response:
     """List the calls as a bare array, newest first, for Prem's old SDK."""
-    page = services().tracing.page(
+    page, _ = services().tracing.numbered_page(
         page_number(request, "page", 1, LAST_PAGE), page_number(request, "limit", LONGEST_PAGE, LONGEST_PAGE)
     )
     return jsonify([prem_legacy.legacy_trace(trace) for trace in page.traces])

@@ -24,6 +24,9 @@ from premrunner.domain.keys import AccessKeys
 from premrunner.domain.model_changes import ModelChanges
 from premrunner.domain.pulling import Pulling
 from premrunner.domain.starter import Starter
+from premrunner.domain.trace_export import TraceExport
+from premrunner.domain.trace_retention import TraceRetention
+from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
 from premrunner.domain.upload_receiving import Receiving
@@ -51,6 +54,9 @@ class Services:
         history: The simple chat of the original.
         starter: Brings the first model.
         tracing: The recorded calls.
+        trace_statistics: Figures over them.
+        trace_export: Hands them out in bulk.
+        trace_retention: Deletes them.
         uploads: Begins, shows and ends uploads.
         receiving: Takes their bytes.
         completion: Completes them.
@@ -78,6 +84,9 @@ class Services:
     history: ChatHistory
     starter: Starter
     tracing: Tracing
+    trace_statistics: TraceStatistics
+    trace_export: TraceExport
+    trace_retention: TraceRetention
     uploads: Uploads
     receiving: Receiving
     completion: Completion

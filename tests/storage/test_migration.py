@@ -40,7 +40,9 @@ def bare_app(settings):
 def test_the_migrations_make_exactly_the_tables_of_the_code(app):
     with app.app_context():
         made = inspect(db.engine)
-        assert set(made.get_table_names()) == {*db.metadata.tables, "alembic_version"}
+        # SQLite keeps its search index in tables of its own.
+        names = {name for name in made.get_table_names() if not name.startswith("trace_search")}
+        assert names == {*db.metadata.tables, "alembic_version"}
         for table in db.metadata.tables.values():
             columns = {column["name"]: column["nullable"] for column in made.get_columns(table.name)}
             assert columns == {column.name: column.nullable for column in table.columns}

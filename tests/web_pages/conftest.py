@@ -5,6 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from premrunner.domain.chat import ChatCall
+from premrunner.domain.spoken import searchable
 from premrunner.records import Caller, ChatRequest, TraceFinished, Usage, new_id
 from premrunner.web.services import Services
 
@@ -37,6 +38,7 @@ def record(services: Services):
         call = ChatCall(ChatRequest(model, messages), messages, parameters or {"model": model}, ignored)
         services.tracing.begin(call, Caller(trace_id, "/v1/chat/completions", "curl/8"))
         ending = {"status": "ok", "output": "Paris.", "usage": Usage(12, 3, 250.0, 40.0, 60.0), "duration_ms": 400.0}
+        ending |= {"said": searchable(messages, "")}
         services.tracing.finish(TraceFinished(trace_id, **(ending | finished)))
         return trace_id
 

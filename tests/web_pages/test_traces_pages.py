@@ -6,6 +6,7 @@ import pytest
 
 from tests.databases import each_database
 
+from .conftest import csrf_token
 from .reading import Page
 
 database_url = each_database
@@ -27,20 +28,123 @@ def test_the_list_shows_calls_newest_first(visitor, record):
         assert shown in text
 
 
-def test_the_list_comes_in_pages(visitor, record):
-    for _ in range(51):
-        record()
-    first = Page(visitor.get("/traces").text)
-    assert "Page 1 of 2" in first.text
-    assert len(first.find("time")) == 50
-    (older,) = [link for link in first.find("a") if link.get("rel") == "next"]
-    assert len(Page(visitor.get(older["href"]).text).find("time")) == 1
-    assert "past the end" in visitor.get("/traces?page=3").text
+def rows(page: Page) -> list[str]:
+    return [row["data-id"] for row in page.find("tr") if "data-id" in row]
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "x", "1.5", "99999999999"])
-def test_a_page_number_that_is_none_is_refused(visitor, page):
-    assert visitor.get(f"/traces?page={page}").status_code == 400
+def link(page: Page, rel: str) -> str:
+    (found,) = [one["href"] for one in page.find("a") if one.get("rel") == rel]
+    return found
+
+
+def test_the_list_comes_in_pages_both_ways_and_keeps_its_filter(visitor, record):
+    calls = sorted(record(model="a b&c") for _ in range(51))
+    record(model="other")
+    first = Page(visitor.get("/traces?model=a+b%26c").text)
+    assert sorted(rows(first)) == sorted(calls[1:])
+    second = Page(visitor.get(link(first, "next")).text)
+    assert rows(second) == [calls[0]]
+    assert sorted(rows(Page(visitor.get(link(second, "prev")).text))) == sorted(calls[1:])
+    assert rows(Page(visitor.get("/traces?model=a+b%26c&after=0").text))[-1] == calls[0]
+    assert "past the end" in visitor.get("/traces?before=0").text
+
+
+def test_the_form_shows_the_filter_that_is_in_force(visitor, record):
+    record(model="m1")
+    record(model="m2", status="error", output="")
+    page = visitor.get("/traces?model=m2&status=error&q=capital&range=24h").text
+    assert len(rows(Page(page))) == 1
+    chosen = [option["value"] for option in Page(page).find("option") if "selected" in option]
+    assert chosen == ["m2", "error", "24h"]
+    (words,) = [field for field in Page(page).find("input") if field.get("type") == "search"]
+    assert words["value"] == "capital"
+    assert "None fits this filter." in visitor.get("/traces?q=nothing").text
+
+
+@pytest.mark.parametrize("query", ["range=week", "since=yesterday", "status=fine", "feedback=none", "before=1&after=2"])
+def test_a_filter_that_is_none_is_refused(visitor, query):
+    assert visitor.get(f"/traces?{query}").status_code == 400
+
+
+def test_the_charts_have_their_figures_in_a_table(visitor, record):
+    record(duration_ms=400.0)
+    record(status="error", output="", duration_ms=10.0)
+    page = Page(visitor.get("/traces").text)
+    assert [part["class"] for part in page.find("path") if part.get("class", "").startswith("is-")] == [
+        *("is-calls", "is-failed", "is-p95", "is-p50", "is-prompt", "is-answer"),
+    ]
+    for shown in ("Calls 2", "Failed 1", "Prompt 24", "Answer 6", "Figures by 5 minutes"):
+        assert shown in " ".join(page.text.split())
+
+
+def test_news_are_new_rows_and_running_ones_that_ended(visitor, services, record):
+    first = record()
+    known = rows(Page(visitor.get("/traces").text))[0]
+    assert visitor.get(f"/traces/news?newest={known}").json == {"changed": {}, "figures": "", "rows": ""}
+    time.sleep(0.002)
+    second = record(model="m2")
+    news = visitor.get(f"/traces/news?newest={known}&running={first}").json
+    assert rows(Page(news["rows"])) == [second] == [news["newest"]]
+    assert rows(Page(news["changed"][first])) == [first]
+    assert news["total"] == "2 calls"
+    assert visitor.get(f"/traces/news?newest={known}&model=m1").json["rows"] == ""
+
+
+def test_a_filtered_list_is_deleted_and_what_came_later_stays(visitor, record):
+    for model in ("m1", "m1", "m2"):
+        record(model=model)
+    page = Page(visitor.get("/traces?model=m1").text)
+    (newest,) = [field["value"] for field in page.find("input") if field.get("name") == "newest"]
+    (form,) = [form for form in page.find("form") if form.get("data-verb") == "Delete 2 calls"]
+    time.sleep(0.002)
+    record(model="m1")
+    fields = {"csrf_token": csrf_token(visitor.get("/traces").text), "newest": newest, "model": "m1"}
+    assert visitor.post(form["action"], data=fields).status_code == 302
+    assert "2 calls deleted." in (after := visitor.get("/traces").text)
+    assert len(rows(Page(after))) == 2
+    assert visitor.post(form["action"], data={"model": "m1"}).status_code == 403
+
+
+def test_an_answer_is_rated_noted_and_corrected_word_by_word(visitor, record):
+    trace_id = record(output="The capital is Lyon.")
+    address = f"/traces/{trace_id}"
+    token = {"csrf_token": csrf_token(visitor.get(address).text)}
+    for said in ({"rating": "bad"}, {"note": "a <b>note</b>"}, {"correction": "The capital is Paris <now>."}):
+        assert visitor.post(f"{address}/feedback", data=token | said).status_code == 302
+    shown = visitor.get(address).text
+    assert "The capital is <del>Lyon</del><ins>Paris &lt;now&gt;</ins>." in shown
+    assert "a &lt;b&gt;note&lt;/b&gt;" in shown
+    assert [one["aria-pressed"] for one in Page(shown).find("button") if "aria-pressed" in one] == ["false", "true"]
+    assert "corrected" in visitor.get("/traces?feedback=down").text
+    visitor.post(f"{address}/feedback", data=token | {"correction": "The capital is Lyon."})
+    assert "<del>" not in visitor.get(address).text
+    assert visitor.post(f"{address}/feedback", data=token | {"rating": "great"}).status_code == 400
+
+
+def test_one_call_is_deleted(visitor, record):
+    address = f"/traces/{record()}"
+    token = {"csrf_token": csrf_token(visitor.get(address).text)}
+    assert visitor.post(f"{address}/delete", data=token).status_code == 302
+    assert visitor.get(address).status_code == 404
+    assert visitor.post(f"{address}/delete", data=token).status_code == 404
+
+
+def test_a_plain_prompt_is_shown_without_quotes(visitor, record):
+    page = visitor.get(f"/traces/{record('Once upon a time')}").text
+    assert '<p class="as-written">Once upon a time</p>' in page
+
+
+def test_the_request_can_be_taken_away_as_code(visitor, record):
+    given = {"temperature": 0.5, "stream": True}
+    page = Page(visitor.get(f"/traces/{record([{'role': 'user', 'content': chr(39)}], parameters=given)}").text)
+    for shown in ("curl http://localhost/v1/chat/completions", "'stream': True", "await fetch(", "temperature"):
+        assert shown in page.text
+
+
+def test_a_page_of_a_great_request_stays_small(visitor, record):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 3_000_000}}
+    trace_id = record([{"role": "user", "content": [picture, {"type": "text", "text": "long " * 50_000}]}])
+    assert "(3,000,022 characters)" in visitor.get(f"/traces/{trace_id}").text
 
 
 def test_a_trace_shows_what_was_said_and_how_long_it_took(visitor, record):

@@ -54,7 +54,8 @@ def turns_of(trace: Trace) -> list[Turn]:
 
 def _turn(message: Any) -> Turn:
     if not isinstance(message, dict):
-        return Turn("user", _plain(_json(message)))
+        text = message if isinstance(message, str) else _json(message)
+        return Turn("user", _plain(text), is_long=len(text) > LONGEST_UNFOLDED)
     role = str(message.get("role", "user"))
     text, pictures = _content(message.get("content"))
     return Turn(

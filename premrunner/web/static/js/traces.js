@@ -1,7 +1,14 @@
 import { localTimes } from "./lib/local_time.js";
+import { watchNews } from "./lib/trace_news.js";
 
-// A call that is still being answered is soon worth another look.
-const RELOAD_MS = 1500;
+/** A choice is a filter at once; the button stays for words and dates. */
+for (const select of document.querySelectorAll(".filters select")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}
+/** What is empty need not stand in the address. */
+document.querySelector(".filters")?.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
 
 localTimes();
-if (document.querySelector("[data-is-running]")) setTimeout(() => location.reload(), RELOAD_MS);
+watchNews();

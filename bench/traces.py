@@ -1,0 +1,217 @@
+"""Measure lists, filters, searches, statistics and exports of a million traces.
+
+The database is filled once, through the same tables and books as the writer's, and kept for the next run. Each figure
+is the median of several calls, on a connection of its own each, as the website makes them; what is compared is a page
+of the same shape, or a limit in milliseconds that a person does not notice.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import accumulate
+from pathlib import Path
+
+import orjson
+from sqlalchemy import insert
+
+from premrunner.app import create_app, prepare_database
+from premrunner.config import load_settings
+from premrunner.domain.spoken import preview, searchable
+from premrunner.domain.trace_statistics import TraceStatistics
+from premrunner.net.native_threads import NativeThreads
+from premrunner.records import TraceFilter, id_at
+from premrunner.storage.database import Database, writer_engine
+from premrunner.storage.trace_books import book
+from premrunner.storage.trace_query import NEWEST, OLDEST, Place
+from premrunner.storage.trace_store import TraceStore
+from premrunner.storage.trace_tables import TraceRow
+
+ROWS = 1_000_000
+BATCH_ROWS = 5_000
+DAYS = 120
+PAGE = 51
+LIMIT_MS = 30.0
+REPEATS = 9
+EXPORTED = 100_000
+CACHE = Path(__file__).parent.parent / ".cache" / "bench"
+
+MODELS = ("support-bot", "support-bot-v2", "llama3.2:3b", "qwen2.5-coder:7b", "sql-writer", "experiment-7")
+MODEL_WEIGHTS = (40, 30, 15, 10, 4.9, 0.1)
+STATUSES = ("ok", "error", "cancelled", "interrupted")
+STATUS_WEIGHTS = (96, 2, 1.9, 0.1)
+KEYS = ("", "website", "nightly", "notebook")
+KEY_WEIGHTS = (50, 40, 9, 1)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the report.
+
+    Attributes:
+        name: What was measured.
+        milliseconds: Of each repeat.
+        limit_ms: What it may take; None where another figure is the measure.
+    """
+
+    name: str
+    milliseconds: list[float]
+    limit_ms: float | None = LIMIT_MS
+
+    @property
+    def median_ms(self) -> float:
+        """The middle one."""
+        return statistics.median(self.milliseconds)
+
+
+class Talk:
+    """Texts with words as frequent as in a language: the n-th most frequent word is n times as rare as the first."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        letters = "etaoinshrdlucmfwypvbgkjqxz"
+        self.words = ["".join(self.random.choices(letters, k=self.random.randint(2, 10))) for _ in range(40_000)]
+        self._weights = list(accumulate(1 / (rank + 1) for rank in range(len(self.words))))
+
+    def say(self, least: int, most: int) -> str:
+        """Return some words."""
+        count = self.random.randint(least, most)
+        return " ".join(self.random.choices(self.words, cum_weights=self._weights, k=count))
+
+
+def rows(count: int) -> Iterator[dict[str, object]]:
+    """Yield traces over the last months, oldest first."""
+    talk, chance = Talk(1), random.Random(2)
+    texts = [(talk.say(8, 90), talk.say(20, 160)) for _ in range(20_000)]
+    begin = datetime.now(timezone.utc) - timedelta(days=DAYS)
+    step = timedelta(days=DAYS) / count
+    for number in range(count):
+        moment = begin + number * step
+        asked, answered = chance.choice(texts)
+        sent = [{"role": "user", "content": f"{asked} ticket{number}"}]
+        seconds = chance.lognormvariate(0.5, 1.0)
+        yield {
+            **{"id": f"{id_at(moment)}{number:012x}", "created_at": moment, "input": orjson.dumps(sent).decode()},
+            "model": chance.choices(MODELS, MODEL_WEIGHTS)[0],
+            "status": chance.choices(STATUSES, STATUS_WEIGHTS)[0],
+            "key_name": chance.choices(KEYS, KEY_WEIGHTS)[0],
+            **{"output": answered, "preview": preview(sent), "parameters": '{"temperature":0.7}', "ignored": "[]"},
+            **{"prompt_tokens": len(asked) // 4, "completion_tokens": len(answered) // 4},
+            **{"total_tokens": (len(asked) + len(answered)) // 4, "duration": round(seconds * 1000)},
+            **{
+                "endpoint": "/v1/chat/completions",
+                "is_stream": True,
+                "client": "OpenAI/Python 3.0",
+                "writer": "bench:1",
+            },
+            **{"thinking": "", "tool_calls": "", "finish_reason": "stop", "tokens_per_second": 40.0, "ttft_ms": 200.0},
+            **{"queued_ms": 0.0, "load_ms": 0.0, "prefill_ms": 180.0, "decode_ms": seconds * 800},
+        }
+
+
+def fill(url: str, count: int) -> None:
+    """Fill an empty database."""
+    engine, batch = writer_engine(url), []
+    for row in rows(count):
+        batch.append(row)
+        if len(batch) == BATCH_ROWS or row is None:
+            _write(engine, batch)
+            batch = []
+    _write(engine, batch)
+
+
+def _write(engine, batch: list[dict]) -> None:
+    if not batch:
+        return
+    with engine.begin() as connection:
+        connection.execute(insert(TraceRow), batch)
+        book(connection, {row["id"]: searchable(orjson.loads(row["input"]), row["output"]) for row in batch})
+
+
+def database(folder: Path, count: int) -> str:
+    """Return the URL of a filled database, making it if it is not there."""
+    data = folder / f"traces-{count}"
+    settings = load_settings(
+        {"DATA_PATH": str(data), "PREMRUNNER_STARTER": "none", "LOG_LEVEL": "warning"}, dotenv=None
+    )
+    app = create_app(settings)
+    prepare_database(app)
+    url = app.config["SQLALCHEMY_DATABASE_URI"]
+    if TraceStore(Database(writer_engine(url))).count(TraceFilter()) != count:
+        fill(url, count)
+    return url
+
+
+def measure(name: str, run: Callable[[], object], limit_ms: float | None = LIMIT_MS) -> Figure:
+    """Run something a few times, the first of which does not count."""
+    run()
+    found = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        run()
+        found.append((time.perf_counter() - begun) * 1000)
+    return Figure(name, found, limit_ms)
+
+
+def figures(url: str) -> list[Figure]:
+    """Measure everything but the export."""
+    store, talk = TraceStore(Database(writer_engine(url))), Talk(1)
+    statistic = TraceStatistics(store, NativeThreads(1))
+    now = datetime.now(timezone.utc)
+    middle = Place(before=id_at(now - timedelta(days=DAYS / 2)))
+    week = now - timedelta(days=7)
+
+    def page(place: Place = NEWEST, **wanted: object) -> Callable[[], object]:
+        return lambda: (store.page(TraceFilter(**wanted), place, PAGE - 1), store.count(TraceFilter(**wanted)))
+
+    common, usual, rare = talk.words[0], talk.words[300], talk.words[30_000]
+    runs = {
+        "list: first page": page(),
+        "list: middle page": page(middle),
+        "list: last page": page(OLDEST),
+        "list: page 1 by number": lambda: store.numbered_page(1, 50),
+        "list: last page by number": lambda: store.numbered_page(ROWS // 50, 50),
+        "list: middle page by number": lambda: store.numbered_page(ROWS // 100, 50),
+        "filter: a frequent model": page(model=MODELS[0]),
+        "filter: a rare model": page(model=MODELS[-1]),
+        "filter: errors": page(status="error"),
+        "filter: model, status and key": page(model=MODELS[-1], status="interrupted", key_name="notebook"),
+        "filter: what does not exist": page(model=MODELS[0], key_name="nobody"),
+        "filter: last week, one model": page(model=MODELS[1], since=week),
+        "filter: last page of a model": page(OLDEST, model=MODELS[0]),
+        "search: a word in most texts": page(words=common),
+        "search: a usual word": page(words=usual),
+        "search: a rare word": page(words=rare),
+        "search: one call": page(words="ticket123456"),
+        "search: two words": page(words=f"{common} {usual}"),
+        "search: a phrase": page(words=f'"{common} {talk.words[1]}"'),
+        "search: the beginning of a word": page(words=f"{rare[:4]}*"),
+        "search: nothing": page(words="zzzzzz"),
+        "search: frequent word, rare model": page(words=common, model=MODELS[-1]),
+        "search: last page": page(OLDEST, words=common),
+        "stats: all time": lambda: statistic.over(TraceFilter(), now),
+        "stats: one model": lambda: statistic.over(TraceFilter(model=MODELS[0]), now),
+        "stats: last week": lambda: statistic.over(TraceFilter(since=week), now),
+        "stats: last hour": lambda: statistic.over(TraceFilter(since=now - timedelta(hours=1)), now),
+        "choices to filter by": lambda: store.choices(100),
+    }
+    return [measure(name, run) for name, run in runs.items()]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--folder", type=Path, default=CACHE)
+    wanted = parser.parse_args()
+    url = database(wanted.folder, wanted.rows)
+    for figure in figures(url):
+        least, most = min(figure.milliseconds), max(figure.milliseconds)
+        print(f"{figure.name:40} {figure.median_ms:8.2f} ms  ({least:.2f}-{most:.2f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
