@@ -248,6 +248,21 @@ def test_a_model_is_taken_out_of_memory_and_back(page, server, starter_gguf):
     expect(card.locator(".tag.good")).to_have_text("In memory", timeout=IMPORT_MS)
 
 
+def test_the_page_weighs_little_until_there_is_something_to_do(page, server):
+    context = page.context
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    answers: list = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(f"{server.url}/models")
+    page.wait_for_load_state("networkidle")
+    sizes = {answer.url: len(answer.body()) for answer in answers if answer.status == 200}
+    assert any(url.endswith("js/models.js") for url in sizes)
+    assert not any("/inspect/" in url for url in sizes)
+    assert sum(sizes.values()) < 100_000
+
+
 def press_until(page: Page, name: str) -> None:
     """Press Tab until what has that name has the focus."""
     for _ in range(80):

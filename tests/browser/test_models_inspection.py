@@ -179,6 +179,7 @@ def test_what_is_no_model_is_refused_with_what_to_do(look, tmp_path):
 def test_a_server_that_takes_less_or_knows_more_is_asked(look, llama):
     files = folder_of(llama)
     assert "MAX_UPLOAD_BYTES" in look(files, maxUploadBytes=1000)["refused"]
+    assert "are free" in look(files, freeBytes=1000)["refused"]
     assert "cannot convert" in look(files, architectures=[])["refused"]
     assert look(files, architectures=[], takesOtherArchitectures=True)["kind"] == "model"
 

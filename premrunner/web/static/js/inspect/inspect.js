@@ -1,3 +1,4 @@
+import { diskBytes } from "./estimate.js";
 import { inspectGguf } from "./gguf_choice.js";
 import { isGguf } from "./gguf_header.js";
 import { inspectFolders } from "./model_folder.js";
@@ -28,10 +29,24 @@ export async function inspect(picked, terms) {
   const findings = form === "plain" ? await inspectPlain(picked, terms) : await inspectArchive(picked[0], form, terms);
   const files = form === "plain" ? picked.filter(({ path }) => findings.sources.some((source) => source.path === path)) : picked;
   const sizeBytes = files.reduce((sum, { file }) => sum + file.size, 0);
-  if (sizeBytes > terms.maxUploadBytes) {
-    throw new Refusal(`It has ${gigabytes(sizeBytes)}; this server takes ${gigabytes(terms.maxUploadBytes)} (MAX_UPLOAD_BYTES).`, "Raise that setting on the server.");
+  const whole = { ...findings, form, files, sizeBytes, leftOut: picked.length - files.length };
+  refuseTooLarge(whole, terms);
+  return whole;
+}
+
+function refuseTooLarge(findings, terms) {
+  if (findings.sizeBytes > terms.maxUploadBytes) {
+    throw new Refusal(
+      `It has ${gigabytes(findings.sizeBytes)}; this server takes ${gigabytes(terms.maxUploadBytes)} (MAX_UPLOAD_BYTES).`,
+      "Raise that setting on the server.",
+    );
   }
-  return { ...findings, form, files, sizeBytes, leftOut: picked.length - files.length };
+  const { peak } = diskBytes(findings, 0);
+  if (peak <= terms.freeBytes) return;
+  throw new Refusal(
+    `It needs ${gigabytes(peak)} of the server's disk: sent, converted, and as the engine's copy. ${gigabytes(terms.freeBytes)} are free.`,
+    `Free ${gigabytes(peak - terms.freeBytes)} there, and drop it again.`,
+  );
 }
 
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(2)} GB`;

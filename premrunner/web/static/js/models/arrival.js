@@ -79,9 +79,21 @@ export class Arrival {
   }
 
   /** Take over what an import tells. */
-  async tell(event) {
-    if (this.#phase instanceof Importing) await this.#phase.tell(event);
-    else if (event.status !== "queued") await this.follow();
+  tell(event) {
+    return this.#guarded(async () => {
+      if (this.#phase instanceof Importing) await this.#phase.tell(event);
+      else if (event.status !== "queued") await this.follow();
+    });
+  }
+
+  /** Ask again how an import is that has not ended, after the page was cut off from the server. */
+  async comeBack() {
+    if (this.#phase instanceof Importing && ["queued", "importing"].includes(this.status)) await this.#guarded(() => this.follow());
+  }
+
+  /** Whether bytes would stop flowing if the page went away. */
+  get isSending() {
+    return this.#phase instanceof Sending && this.#phase.upload !== null;
   }
 
   /** Whether these are the files that an upload of before waits for. */

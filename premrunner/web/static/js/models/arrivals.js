@@ -2,7 +2,7 @@ import { Announcer } from "../lib/announcer.js";
 import { RequestFailed } from "../lib/request.js";
 import { toast } from "../lib/toast.js";
 import { fingerprint } from "../upload/fingerprint.js";
-import { filesOfInput, groupsOf } from "../upload/picked.js";
+import { groupsOf } from "../upload/picked.js";
 import { uploads } from "../upload/upload.js";
 import { Arrival } from "./arrival.js";
 import { ArrivalView } from "./arrival_view.js";
@@ -20,6 +20,9 @@ export class Arrivals {
   constructor(onChange) {
     this.changed = onChange;
     this.terms = fetchTerms;
+    addEventListener("beforeunload", (event) => {
+      if (this.#all.some(({ isSending }) => isSending)) event.preventDefault();
+    });
   }
 
   /** Take over those that the page was loaded with. */
@@ -54,6 +57,11 @@ export class Arrivals {
     for (const other of this.#all) if (other.status === "queued") await other.follow(); // Their places have changed.
   }
 
+  /** Ask after all of them, because the page was cut off from the server. */
+  async comeBack() {
+    await Promise.all(this.#all.map((arrival) => arrival.comeBack()));
+  }
+
   say(text) {
     this.#announcer.say(text);
   }
@@ -68,19 +76,9 @@ export class Arrivals {
   /** Have the file of an upload of before chosen. */
   choose(arrival, isFolder) {
     this.#wanted = arrival;
-    document.querySelector(isFolder ? "[data-folder-input]" : "[data-file-input]").click();
-  }
-
-  /** Let inputs of the page bring files. */
-  watchInputs() {
-    for (const input of document.querySelectorAll("[data-file-input], [data-folder-input]")) {
-      input.addEventListener("change", () => {
-        const files = filesOfInput(input);
-        input.value = ""; // So that the same file can be chosen again.
-        this.take(files);
-      });
-      input.addEventListener("cancel", () => (this.#wanted = null));
-    }
+    const input = document.querySelector(isFolder ? "[data-folder-input]" : "[data-file-input]");
+    input.addEventListener("cancel", () => (this.#wanted = null), { once: true });
+    input.click();
   }
 
   async #takeGroup(group, wanted) {

@@ -22,15 +22,23 @@ export function watchLoading(refresh) {
   });
 }
 
-/** Read the page again and take over the parts that are named; what is open and has the focus stays so. */
-export async function takeOver(...selectors) {
-  const response = await fetch(location.href);
-  if (!response.ok || response.redirected) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const selector of selectors) {
-    const [now, next] = [document.querySelector(selector), fresh.querySelector(selector)];
-    const focused = now.contains(document.activeElement) ? document.activeElement.dataset.focus : "";
-    now.replaceWith(document.adoptNode(next));
-    if (focused) document.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+/** Read the page again and take over the part that is named; what has the focus keeps it. */
+export async function takeOver(selector) {
+  const fresh = await freshPage();
+  const next = fresh?.querySelector(selector);
+  if (!next) return;
+  const now = document.querySelector(selector);
+  const focused = now.contains(document.activeElement) ? document.activeElement.dataset.focus : "";
+  now.replaceWith(document.adoptNode(next));
+  if (focused) document.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+}
+
+async function freshPage() {
+  try {
+    const response = await fetch(location.href);
+    if (response.ok && !response.redirected) return new DOMParser().parseFromString(await response.text(), "text/html");
+  } catch {
+    // The server is away for a moment; the header says so.
   }
+  return null;
 }

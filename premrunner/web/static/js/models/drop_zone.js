@@ -1,4 +1,4 @@
-import { filesOf } from "../upload/picked.js";
+import { filesOf, filesOfInput } from "../upload/picked.js";
 
 const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
 
@@ -26,6 +26,13 @@ export function watchDropZone(take) {
   for (const button of zone.querySelectorAll("[data-opens]")) {
     const input = document.querySelector(button.dataset.opens);
     button.addEventListener("click", () => input.click());
+  }
+  for (const input of zone.querySelectorAll("input[type=file]")) {
+    input.addEventListener("change", () => {
+      const picked = filesOfInput(input);
+      input.value = ""; // So that the same file can be chosen again.
+      take(picked);
+    });
   }
   zone.addEventListener("click", ({ target }) => {
     if (!target.closest("button, a, summary, details")) document.querySelector("[data-file-input]").click();

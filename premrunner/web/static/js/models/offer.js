@@ -7,12 +7,14 @@ export class Offer {
   constructor(arrival, findings, terms) {
     Object.assign(this, { arrival, findings, form: new ProspectForm(arrival.view.form, findings, terms) });
     const { view } = arrival;
-    const draw = () => view.figures(this.form.figures);
+    const draw = () => {
+      view.figures(this.form.figures);
+      view.notes([...findings.warnings, this.form.memoryWarning].filter(Boolean));
+    };
     view.form.dataset.action = "start";
     this.form.open({ name: arrival.name }, draw);
     view.tag("Not sent yet");
     view.what(this.form.title);
-    view.notes(findings.warnings);
     view.actions("import", "dismiss");
     draw();
     arrival.page.say(`${arrival.name}: ${this.form.title}. It can be imported.`);

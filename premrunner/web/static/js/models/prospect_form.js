@@ -65,6 +65,15 @@ export class ProspectForm {
     return Math.min(wanted, this.findings.contextLength || wanted);
   }
 
+  /** A sentence if it will not fit into the machine's memory as it is chosen; empty if it will. */
+  get memoryWarning() {
+    const model = this.#bytesOf(this.form.elements.outputType.value);
+    const memory = memoryBytes(this.findings, model, this.contextTokens);
+    if (!model || memory <= this.terms.memoryBytes) return "";
+    const way = this.findings.kind === "gguf" ? "a smaller file, or a shorter context" : "a smaller quantization, or a shorter context";
+    return `It takes about ${sizeText(memory)} of memory, and the server has ${sizeText(this.terms.memoryBytes)}: choose ${way}.`;
+  }
+
   /** Label, value and tone of each thing that is known. */
   get figures() {
     const { findings, terms } = this;

@@ -3,10 +3,9 @@ import { leftText, sizeText } from "../lib/format.js";
 import { post } from "../lib/request.js";
 import { Rate } from "../upload/rate.js";
 
-/** Let the engine fetch models by name, where it can; `refresh` shows the new one. */
+/** Let the page's form have the engine fetch models by name; `refresh` shows the new one. */
 export function watchPull(refresh) {
   const form = document.querySelector("[data-pull]");
-  if (!form) return;
   const part = (name) => form.querySelector(`[data-pull-${name}]`);
   let stop = null;
   part("stop").addEventListener("click", () => stop?.abort());
