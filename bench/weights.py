@@ -2,9 +2,10 @@
 
 Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
 table. Peak memory is the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
-llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out.
+llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out. BENCH_TIMES says how often each
+way is run; the fastest counts.
 
-    python bench/weights.py [folder for 6 GB of files]
+    python bench/weights.py [folder for 6 GB of files [bf16 f16 q4_k_m merge]]
 """
 
 import json
@@ -30,6 +31,8 @@ WIDTH, INNER, LAYERS, HEADS, KEY_VALUE_HEADS, TOKENS = 1536, 4096, 20, 12, 4, 49
 ORACLE = os.environ.get("PREMRUNNER_ORACLE_PYTHON")
 LLAMA_QUANTIZE = os.environ.get("PREMRUNNER_LLAMA_QUANTIZE")
 THREADS = os.cpu_count() or 1
+TIMES = int(os.environ.get("BENCH_TIMES", "3"))
+PARTS = ("bf16", "f16", "q4_k_m", "merge")
 
 # Run in the oracle's python: the merge that the three-step way begins with.
 _PEFT_MERGE = """
@@ -139,15 +142,22 @@ def run(*commands: list[str]) -> Run:
     return Run(time.monotonic() - started, cpu, peak)
 
 
-def best(measure: Callable[[], Run], times: int = int(os.environ.get("BENCH_TIMES", "3"))) -> Run:
-    """Give the fastest of some runs: the others were disturbed."""
-    return min((measure() for _ in range(times)), key=lambda measured: measured.seconds)
+def alternate(folder: Path, *ways: Callable[[], Run]) -> list[Run]:
+    """Give the fastest of some runs of each way, taken in turns so that what disturbs one disturbs the other."""
+    runs: list[list[Run]] = [[] for _ in ways]
+    for _ in range(TIMES):
+        for measured, way in zip(runs, ways, strict=True):
+            for left in folder.iterdir():
+                if left.is_file():
+                    left.unlink()
+            measured.append(way())
+    return [min(measured, key=lambda one: one.seconds) for measured in runs]
 
 
-def ours(model: Path, output: Path, output_type: str, adapter: Path | None = None) -> list[str]:
-    """Give our command."""
+def ours(model: Path, output: Path, output_type: str, adapter: Path | None = None) -> Run:
+    """Run our command."""
     command = [sys.executable, "-m", "premrunner.weights", str(model), "--quantize", output_type, "-o", str(output)]
-    return [*command, "--adapter", str(adapter)] if adapter else command
+    return run([*command, "--adapter", str(adapter)] if adapter else command)
 
 
 def show(name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
@@ -159,58 +169,72 @@ def show(name: str, measured: Run, reference: Run | None = None, bar: float | No
     print(line, flush=True)
 
 
+def plain(model: Path, folder: Path, output_type: str) -> None:
+    """Compare with a copy and with llama.cpp's converter."""
+    weights, copy, out = model / "model.safetensors", folder / "copy", folder / "out.gguf"
+    ways = [
+        lambda: run(["cp", str(weights), str(copy)], ["sha256sum", str(copy)]),
+        lambda: ours(model, out, output_type),
+    ]
+    if ORACLE:
+        ways.append(lambda: run([ORACLE, "-c", _CONVERTER, str(model), str(out), output_type]))
+    copied, converted, *theirs = alternate(folder, *ways)
+    show("cp + sha256sum", copied)
+    show(f"convert {output_type}, against cp + sha256sum", converted, copied, 0.7)
+    for slower in theirs:
+        show(f"llama.cpp's converter, {output_type}", slower)
+        show("  ours against it", converted, slower, 5)
+
+
+def quantized(model: Path, folder: Path) -> None:
+    """Compare q4_k_m from safetensors with llama-quantize from a finished GGUF file."""
+    ready, out = model / "ready.gguf", folder / "out.gguf"
+    ours(model, ready, "bf16")
+    command = [LLAMA_QUANTIZE, str(ready), str(out), "q4_k_m", str(THREADS)]
+    theirs, converted = alternate(folder, lambda: run(command), lambda: ours(model, out, "q4_k_m"))
+    ready.unlink()
+    show("llama-quantize q4_k_m", theirs)
+    show("convert q4_k_m, safetensors to the end", converted, theirs, 1.0)
+
+
+def merged(model: Path, adapter: Path, folder: Path) -> None:
+    """Compare merging, converting and quantizing in one pass with a program for each."""
+    both, out = adapter.parent / "merged", folder / "out.gguf"
+    # PEFT saves no tokenizer; it goes in before the clock runs.
+    both.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (both / name).write_bytes((model / name).read_bytes())
+    three_steps = (
+        [ORACLE, "-c", _PEFT_MERGE, str(model), str(adapter), str(both)],
+        [ORACLE, "-c", _CONVERTER, str(both), str(folder / "theirs.gguf"), "bf16"],
+        [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(out), "q8_0", str(THREADS)],
+    )
+    theirs, converted = alternate(folder, lambda: run(*three_steps), lambda: ours(model, out, "q8_0", adapter))
+    show("PEFT merge, then converter, then llama-quantize q8_0", theirs)
+    show("merge + convert + q8_0 in one pass", converted, theirs, 5)
+
+
 def main() -> None:
-    """Measure everything and print the table."""
+    """Measure what was asked for and print the table."""
+    parts = sys.argv[2:] or PARTS
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
-        folder = Path(temporary)
-        model, adapter = folder / "model", folder / "adapter"
+        model, adapter, folder = (Path(temporary) / name for name in ("model", "adapter", "made"))
+        folder.mkdir()
         # In a process of its own: a child's peak memory counts what its parent held when it was started.
         writing = multiprocessing.get_context("spawn").Process(target=write_sources, args=(model, adapter))
         writing.start()
         writing.join()
-        weights, out = model / "model.safetensors", folder / "out.gguf"
-        size_gb, largest_mb = weights.stat().st_size / 1e9, TOKENS * WIDTH * 2 / 1e6
+        size_gb, largest_mb = (model / "model.safetensors").stat().st_size / 1e9, TOKENS * WIDTH * 2 / 1e6
         print(f"{size_gb:.2f} GB, {THREADS} processors; largest tensor {largest_mb:.0f} MB")
-        copy = best(lambda: run(["cp", str(weights), str(folder / "copy")], ["sha256sum", str(folder / "copy")]))
-        (folder / "copy").unlink()
-        show("cp + sha256sum", copy)
-        plain = best(lambda: run(ours(model, out, "bf16")))
-        show("convert bf16 (against cp + sha256sum)", plain, copy, 0.7)
-        f16 = best(lambda: run(ours(model, out, "f16")))
-        show("convert f16 (against cp + sha256sum)", f16, copy, 0.7)
-        merged = best(lambda: run(ours(model, out, "q8_0", adapter)))
-        show("merge + convert + q8_0", merged)
-        if LLAMA_QUANTIZE:
-            run(ours(model, folder / "plain.gguf", "bf16"))
-            quantize = [LLAMA_QUANTIZE, str(folder / "plain.gguf"), str(folder / "q.gguf")]
-            theirs = best(lambda: run([*quantize, "q4_k_m", str(THREADS)]))
-            show("llama-quantize q4_k_m", theirs)
-            show("convert q4_k_m, safetensors to the end", best(lambda: run(ours(model, out, "q4_k_m"))), theirs, 1.0)
-        if ORACLE:
-            converter = [ORACLE, "-c", _CONVERTER, str(model), str(folder / "theirs.gguf")]
-            theirs = best(lambda: run([*converter, "bf16"]))
-            show("llama.cpp's converter, bf16", theirs)
-            show("  ours, bf16", plain, theirs, 5)
-            theirs = best(lambda: run([*converter, "f16"]))
-            show("llama.cpp's converter, f16", theirs)
-            show("  ours, f16", f16, theirs, 5)
-        if ORACLE and LLAMA_QUANTIZE:
-            three_steps(model, adapter, folder, merged)
-
-
-def three_steps(model: Path, adapter: Path, folder: Path, merged: Run) -> None:
-    """Merge with PEFT, convert, quantize, each as a program of its own."""
-    both = folder / "merged"
-    run([ORACLE, "-c", _PEFT_MERGE, str(model), str(adapter), str(both)])
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (both / name).write_bytes((model / name).read_bytes())
-    theirs = run(
-        [ORACLE, "-c", _PEFT_MERGE, str(model), str(adapter), str(both)],
-        [ORACLE, "-c", _CONVERTER, str(both), str(folder / "theirs.gguf"), "bf16"],
-        [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(folder / "q.gguf"), "q8_0", str(THREADS)],
-    )
-    show("PEFT merge, then converter, then llama-quantize q8_0", theirs)
-    show("  ours in one pass", merged, theirs, 5)
+        for part in parts:
+            if part in ("bf16", "f16"):
+                plain(model, folder, part)
+            elif part == "q4_k_m" and LLAMA_QUANTIZE:
+                quantized(model, folder)
+            elif part == "merge" and ORACLE and LLAMA_QUANTIZE:
+                merged(model, adapter, folder)
+            else:
+                print(f"{part}: left out")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 from gguf import GGUF_DEFAULT_ALIGNMENT, GGUF_VERSION, GGMLQuantizationType
 
 from premrunner.errors import StorageFailed
+from premrunner.weights.background_sync import BackgroundSync
 from premrunner.weights.hashing import BackgroundSha256
 from premrunner.weights.metadata import Metadata
 from premrunner.weights.quantize import row_bytes
@@ -75,10 +76,14 @@ def write_gguf(
     descriptor, name = -1, ""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent)
-        with open(descriptor, "wb", buffering=0) as file, BackgroundSha256() as digest:  # noqa: PTH123
-            size_bytes = _write(file, digest, _header(metadata, tensors), tensors, values)
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o644)
+        with (
+            open(descriptor, "wb", buffering=0) as file,  # noqa: PTH123
+            BackgroundSync(descriptor) as sync,
+            BackgroundSha256() as digest,
+        ):
+            size_bytes = _write(file, digest, sync, _header(metadata, tensors), tensors, values)
+            os.fchmod(descriptor, 0o644)
+            sync.finish()
             sha256 = digest.hexdigest()
         Path(name).replace(destination)
         _sync_folder(destination.parent)
@@ -92,7 +97,12 @@ def write_gguf(
 
 
 def _write(
-    file: Any, digest: BackgroundSha256, header: bytes, tensors: Sequence[TensorInfo], values: Iterable[Iterable[Any]]
+    file: Any,
+    digest: BackgroundSha256,
+    sync: BackgroundSync,
+    header: bytes,
+    tensors: Sequence[TensorInfo],
+    values: Iterable[Iterable[Any]],
 ) -> int:
     total = 0
 
@@ -102,6 +112,7 @@ def _write(
         count = len(rest)
         while rest:
             rest = rest[file.write(rest) :]
+        sync.advance(count)
         return count
 
     total += put(header)

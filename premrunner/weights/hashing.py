@@ -7,12 +7,14 @@ from typing import Any
 
 # Enough to keep both sides busy; more would only hold memory.
 _MAX_WAITING = 4
+# A buffer is done with once so many others were handed over after it.
+BUFFERS = _MAX_WAITING + 1
 
 
 class BackgroundSha256:
     """A running SHA-256 that does not make its caller wait for each update.
 
-    Buffers that are handed over must not change until ``hexdigest`` or a later ``update`` that had to wait.
+    Buffers that are handed over must not change until ``hexdigest``, or until ``BUFFERS - 1`` others were.
     """
 
     def __init__(self) -> None:

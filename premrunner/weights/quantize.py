@@ -5,7 +5,7 @@ import numpy.typing as npt
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 
 from premrunner.weights.block_quants import BLOCK, K_QUANTIZERS
-from premrunner.weights.native_quantizer import Blocks, native_quantizer
+from premrunner.weights.ggml_library import Blocks, native_quantizer
 from premrunner.weights.values import BLOCKS, Array, Float32, to_bfloat16, to_float16, to_float32
 
 Kind = GGMLQuantizationType

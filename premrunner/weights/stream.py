@@ -13,10 +13,12 @@ from gguf import GGMLQuantizationType
 from premrunner.weights.quantize import encode
 from premrunner.weights.tensor_plan import PlannedTensor
 
-# Values read at a time: 4 MB as float32, so that a piece stays in the processor's cache through its steps.
-PIECE_VALUES = 1024 * 1024
+# Values read at a time: 2 MB as float32, so that a piece stays in the processor's cache through its steps.
+PIECE_VALUES = 512 * 1024
 # More threads would only wait for the disk or for the hash, and each holds some pieces in memory.
 MAX_THREADS = 8
+# For each thread, finished or not: so many that nobody waits for a piece that takes longer than the others.
+PIECES_AHEAD = 4
 
 Piece = npt.NDArray[np.generic]
 
@@ -40,7 +42,7 @@ def stream_values(
     ahead: deque[Future[Piece]] = deque()
 
     def top_up() -> None:
-        while len(ahead) < count + 2 and (job := next(jobs, None)):
+        while len(ahead) < PIECES_AHEAD * count and (job := next(jobs, None)):
             ahead.append(pool.submit(_make, kinds, *job))
 
     def pieces(tensor: PlannedTensor) -> Iterator[Piece]:

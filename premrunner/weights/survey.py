@@ -4,23 +4,24 @@ The digests belong at the front of the GGUF file, whose own digest is computed w
 had in the same pass. The second pass then reads from the system's cache.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from os import cpu_count
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from premrunner.weights.errors import ValuesNotFinite
-from premrunner.weights.hashing import BackgroundSha256
+from premrunner.weights.hashing import BUFFERS, BackgroundSha256
 from premrunner.weights.rows import OpenFiles
-from premrunner.weights.safetensors import DTYPE_BYTES, StoredTensor
+from premrunner.weights.safetensors import StoredTensor
 from premrunner.weights.values import NUMPY_DTYPES, count_not_finite
 
-CHUNK_BYTES = 4 * 1024 * 1024
+# Small enough that what was read is still in the processor's cache when it is hashed; a multiple of every value's size.
+CHUNK_BYTES = 1024 * 1024
 
 Advance = Callable[[int], None]
 
@@ -74,29 +75,30 @@ def _survey_file(
     path, tensors = item
     size_bytes = files.size_bytes(path)
     bad: dict[str, int] = {}
+    # Used in turns: memory that is asked for anew must be cleared by the system each time.
+    buffers = cycle([np.empty(CHUNK_BYTES, np.uint8) for _ in range(BUFFERS)])
     with BackgroundSha256() as digest:
-        place = 0
-        for tensor in [*sorted(tensors, key=lambda tensor: tensor.offset_bytes), None]:
-            # What lies between tensors (the header) is only hashed.
-            until = tensor.offset_bytes if tensor else size_bytes
-            for begin in range(place, until, CHUNK_BYTES):
-                digest.update(_read(files, path, begin, min(CHUNK_BYTES, until - begin), advance))
-            if tensor is None:
-                break
-            place = tensor.offset_bytes + tensor.size_bytes
-            step = CHUNK_BYTES // DTYPE_BYTES[tensor.dtype] * DTYPE_BYTES[tensor.dtype]
-            for begin in range(tensor.offset_bytes, place, step):
-                chunk = _read(files, path, begin, min(step, place - begin), advance)
-                digest.update(chunk)
-                if tensor.dtype in NUMPY_DTYPES:
-                    count = count_not_finite(chunk.view(NUMPY_DTYPES[tensor.dtype]), tensor.dtype)
-                    if count:
-                        bad[tensor.name] = bad.get(tensor.name, 0) + count
+        for tensor, begin, end in _ranges(tensors, size_bytes):
+            chunk = next(buffers)[: end - begin]
+            files.read_into(path, begin, chunk.data)
+            advance(end - begin)
+            digest.update(chunk)
+            if tensor and tensor.dtype in NUMPY_DTYPES:
+                count = count_not_finite(chunk.view(NUMPY_DTYPES[tensor.dtype]), tensor.dtype)
+                if count:
+                    bad[tensor.name] = bad.get(tensor.name, 0) + count
         return SourceFile(role, path.name, size_bytes, digest.hexdigest()), bad
 
 
-def _read(files: OpenFiles, path: Path, offset: int, size_bytes: int, advance: Advance) -> npt.NDArray[np.uint8]:
-    chunk = np.empty(size_bytes, np.uint8)
-    files.read_into(path, offset, chunk.data)
-    advance(size_bytes)
-    return chunk
+def _ranges(tensors: Sequence[StoredTensor], size_bytes: int) -> Iterator[tuple[StoredTensor | None, int, int]]:
+    """Cut a whole file into ranges with the tensor that each belongs to; what lies between tensors belongs to none."""
+    place = 0
+    for tensor in sorted(tensors, key=lambda tensor: tensor.offset_bytes):
+        yield from ((None, begin, end) for begin, end in _cut(place, tensor.offset_bytes))
+        place = tensor.offset_bytes + tensor.size_bytes
+        yield from ((tensor, begin, end) for begin, end in _cut(tensor.offset_bytes, place))
+    yield from ((None, begin, end) for begin, end in _cut(place, size_bytes))
+
+
+def _cut(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    return ((place, min(end, place + CHUNK_BYTES)) for place in range(begin, end, CHUNK_BYTES))

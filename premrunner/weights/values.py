@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType, quants
 
 from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.ggml_library import native_float16
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[np.generic]
@@ -45,9 +46,12 @@ def to_float32(values: Array, dtype: str) -> Float32:
     Args:
         values: As ``NUMPY_DTYPES`` says for ``dtype``; any shape.
         dtype: As safetensors spells it.
+
+    Raises:
+        WeightsInvalid: Blocks whose scales are NaN or infinite.
     """
     if dtype.startswith(BLOCKS):
-        return np.asarray(quants.dequantize(values, GGMLQuantizationType[dtype.removeprefix(BLOCKS)]))
+        return _dequantized(values, GGMLQuantizationType[dtype.removeprefix(BLOCKS)])
     if dtype == "BF16":
         return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     if dtype.startswith("F8"):
@@ -72,7 +76,9 @@ def to_float16(values: Array, dtype: str, name: str) -> npt.NDArray[np.float16]:
     Raises:
         WeightsInvalid: A value is too large for float16, whose greatest is 65504.
     """
-    if dtype == "BF16":
+    if narrow := native_float16():
+        rounded = narrow(to_float32(values, dtype))
+    elif dtype == "BF16":
         # A look into a table of all 65536 is three times as fast as numpy's conversion.
         rounded = np.take(_float16_of_bfloat16(), values.view(np.uint16))
     else:
@@ -95,6 +101,14 @@ def count_not_finite(values: Array, dtype: str) -> int:
     unsigned, magnitude, smallest = _NOT_FINITE_FROM[dtype]
     bits = values.view(unsigned) & np.array(magnitude, unsigned)
     return int(np.count_nonzero(bits >= smallest)) if bits.max() >= smallest else 0
+
+
+def _dequantized(blocks: Array, kind: GGMLQuantizationType) -> Float32:
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = np.asarray(quants.dequantize(blocks, kind))
+    if not np.isfinite(values).all():
+        raise WeightsInvalid("The GGUF file holds blocks that are NaN or infinite; it is damaged.")
+    return values
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 from gguf import GGMLQuantizationType as Kind
 
 from premrunner.weights.convert import convert
-from premrunner.weights.native_quantizer import native_quantizer
+from premrunner.weights.ggml_library import native_quantizer
 from premrunner.weights.quantize import quantize_rows_in_numpy
 
 from .gguf_compare import differences
