@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+ORACLE := .cache/oracle
 
 .DEFAULT_GOAL := help
 
@@ -32,6 +33,14 @@ screenshots: $(VENV)/installed-dev ## Take every page of a real site, light and 
 	@sh tests/install_chromium.sh
 	$(BIN)/python tests/browser/screenshots.py .cache/screenshots
 
+$(ORACLE)/installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(ORACLE)
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --group oracle
+	@touch $@
+
+oracle: $(ORACLE)/installed ## Install PyTorch, PEFT and llama.cpp's converter (1.2 GB), with which `make test` then compares
+
 check: $(VENV)/installed-dev ## Lint, formatting, types, and packages that fit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -48,4 +57,4 @@ fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 
 sure: check test ## Both
 
-.PHONY: help serve dev test screenshots check audit fix sure
+.PHONY: help serve dev test oracle screenshots check audit fix sure

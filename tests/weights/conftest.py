@@ -17,7 +17,7 @@ def oracle() -> Iterator[Oracle]:
     """llama.cpp's converter, transformers and PEFT; a test that asks for it is skipped where they are not installed."""
     python = oracle_python()
     if python is None:
-        pytest.skip("the oracle extra is not installed, and PREMRUNNER_ORACLE_PYTHON names no python that has it")
+        pytest.skip("the oracle is not installed: `make oracle`, or PREMRUNNER_ORACLE_PYTHON")
     oracle = Oracle(python)
     yield oracle
     oracle.close()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 SERVER = Path(__file__).with_name("oracle_server.py")
+INSTALLED = Path(__file__).parents[2] / ".cache" / "oracle"
 PACKAGES = ("torch", "transformers", "peft", "conversion")
 
 
@@ -15,6 +16,8 @@ def oracle_python() -> str | None:
     """Give a python that has llama.cpp's converter, transformers and PEFT, or None."""
     if configured := os.environ.get("PREMRUNNER_ORACLE_PYTHON"):
         return configured
+    if (INSTALLED / "installed").exists():  # By `make oracle`.
+        return str(INSTALLED / "bin" / "python")
     return sys.executable if all(importlib.util.find_spec(package) for package in PACKAGES) else None
 
 
