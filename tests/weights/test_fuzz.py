@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from premrunner.weights.adapter import open_adapter
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.gguf_header import read_header as read_gguf_header
 from premrunner.weights.gguf_reader import read_gguf
 from premrunner.weights.inspection import inspect
 from premrunner.weights.safetensors import read_header
@@ -97,6 +98,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model("llama-3.1", tmp_path_factory.mktemp("fuzz") / "model")
 
 
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    module = "model.layers.0.self_attn.v_proj"
+    down, up = matrices(module, outputs=32)
+    names = {f"base_model.model.{module}.lora_A.weight": down, f"base_model.model.{module}.lora_B.weight": up}
+    return write_adapter(tmp_path_factory.mktemp("fuzz") / "adapter", names)
+
+
 @FUZZ
 @given(content=st.binary(max_size=300))
 def test_any_bytes_as_safetensors(content: bytes, tmp_path: Path) -> None:
@@ -174,6 +183,43 @@ def test_a_mutated_gguf_file(changes: list, model: Path, tmp_path: Path) -> None
     path.write_bytes(mutated(content[:20_000], changes) + content[20_000:])
 
     refuses_or_succeeds(lambda: read_gguf(path))
+    refuses_or_succeeds(lambda: read_gguf_header(path))
+
+
+@FUZZ
+@given(changes=st.lists(CUTS, min_size=1, max_size=3))
+def test_a_mutated_gguf_file_as_a_base(changes: list, model: Path, adapter: Path, tmp_path: Path) -> None:
+    original = tmp_path / "original.gguf"
+    if not original.exists():
+        convert(model, original, output_type="q4_0")
+    path = tmp_path / "mutated.gguf"
+    content = original.read_bytes()
+    path.write_bytes(mutated(content[:20_000], changes) + content[20_000:])
+
+    refuses_or_succeeds(lambda: convert(path, tmp_path / "out.gguf", adapter=adapter, output_type="q8_0"))
+
+
+@pytest.mark.parametrize("file_name", ["model.safetensors", "tokenizer.json", "config.json"])
+@FUZZ
+@given(changes=st.lists(CUTS, min_size=1, max_size=3))
+def test_mutated_bytes_in_a_models_files(file_name: str, changes: list, model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    content = (model / file_name).read_bytes()
+    (folder / file_name).write_bytes(mutated(content[:8000], changes) + content[8000:])
+
+    refuses_or_succeeds(lambda: convert(folder, tmp_path / "out.gguf", output_type="q8_0"))
+
+
+@FUZZ
+@given(changes=st.lists(CUTS, min_size=1, max_size=3))
+def test_mutated_bytes_in_an_adapter(changes: list, model: Path, adapter: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    shutil.copytree(adapter, folder, dirs_exist_ok=True)
+    content = (adapter / "adapter_model.safetensors").read_bytes()
+    (folder / "adapter_model.safetensors").write_bytes(mutated(content[:1000], changes) + content[1000:])
+
+    refuses_or_succeeds(lambda: convert(model, tmp_path / "out.gguf", adapter=folder))
 
 
 @FUZZ
