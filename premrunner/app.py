@@ -13,6 +13,7 @@ from premrunner.config import Settings, load_settings
 from premrunner.domain.about import about
 from premrunner.domain.admission import Admission
 from premrunner.domain.attempts import Attempts
+from premrunner.domain.bases import Bases
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.conversations.answering import Answering
@@ -48,6 +49,7 @@ from premrunner.extensions import csrf, db, migrate
 from premrunner.logs import start_logging
 from premrunner.metrics import Metrics
 from premrunner.net.native_threads import NativeThreads
+from premrunner.storage.base_files import BaseFiles
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore
 from premrunner.storage.database import Database, database_url, pool_options, tune, writer_engine
@@ -72,6 +74,7 @@ from premrunner.web import (
     access_keys,
     api_reference,
     auth,
+    bases,
     caller,
     cors,
     disk,
@@ -193,7 +196,9 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     completion = Completion(uploads, *upload_parts)
     chat = ChatService(engine, catalog, admission, tracing, keys)
     conversations, answering = _conversations(app, database, processes, chat)
-    tools = Tools(paths, WorkFiles(paths), upload_files, models, engine, link, catalog, chat)
+    base_files = BaseFiles(paths)
+    answering_tools = (models, engine, link, catalog, chat)
+    tools = Tools(paths, WorkFiles(paths), upload_files, *answering_tools, base_files, settings.base_model_url)
     events = EventStore(database)
     import_rows = (ImportStore(database), events)
     execution = ImportExecution(*import_rows, uploads, tools, expiry)
@@ -236,6 +241,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         feed=EventFeed(events),
         model_changes=ModelChanges(*import_rows, uploads, tools, threads),
         pulling=Pulling(engine, catalog, link),
+        bases=Bases(base_files, threads),
     )
 
 
@@ -278,7 +284,8 @@ def _register(app: Flask, settings: Settings) -> None:
     for prefix in OPENAI_PREFIXES:
         for blueprint in OPENAI_BLUEPRINTS:
             app.register_blueprint(blueprint, url_prefix=prefix, name=f"{blueprint.name}{prefix.replace('/', '_')}")
-    for blueprint in (*TRACE_BLUEPRINTS, chunked_upload.bp, model_upload.bp, model_management.bp, tus.bp):
+    uploading = (chunked_upload.bp, model_upload.bp, tus.bp)
+    for blueprint in (*TRACE_BLUEPRINTS, *uploading, model_management.bp, bases.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
     for blueprint in (access_keys.bp, import_options.bp, pulls.bp):
         app.register_blueprint(blueprint, url_prefix="/api")

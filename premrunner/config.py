@@ -34,6 +34,7 @@ class Settings:
     engine: str
     starter: str
     ollama_release_url: str
+    base_model_url: str
     database_url: str
     redis_url: str
     web_workers: int
@@ -125,6 +126,12 @@ def _web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _url_template(text: str) -> str:
+    if text and not (re.match(r"https?://[^/{}]+/", text) and sorted(re.findall(r"{.*?}", text)) == ["{file}", "{id}"]):
+        raise ValueError("must be an http:// or https:// address with {id} and {file} in its path")
+    return text
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(text.replace(",", " ").split())
     for origin in origins:
@@ -170,6 +177,13 @@ SETTINGS = (
         "https://github.com/ollama/ollama/releases/latest/download",
         _web_address,
         "Where `premrunner engine install` finds Ollama's release.",
+    ),
+    Setting(
+        "BASE_MODEL_URL",
+        "",
+        _url_template,
+        "Where an adapter's base is downloaded from when it is not here, such as "
+        "`https://huggingface.co/{id}/resolve/main/{file}`; nowhere when not given.",
     ),
     Setting("DATABASE_URL", "", _database_url, "Database; SQLite in DATA_PATH when not given."),
     Setting("REDIS_URL", "", _redis_url, "Queue of imports; SQLite in DATA_PATH when not given."),

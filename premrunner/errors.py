@@ -15,6 +15,7 @@
     │   ├── KeyNotFound
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
+    │   ├── BaseUnknown
     │   └── UploadNotFound
     ├── Unauthorized             no token, or a wrong one
     ├── Forbidden                known, but not allowed (another site's form, say)
@@ -31,6 +32,7 @@
     │   └── DiskFull             free space and go on
     ├── ImportConflict           the import is in another state than the caller thinks
     ├── ConversationConflict     an answer of the conversation is, or is not, being written
+    ├── DownloadFailed           another server does not give a file; offline, most often
     ├── StarterUnavailable       the first model could not be fetched; offline, most often
     └── EngineError              the neighbour that runs models
         ├── EngineNotReady       not running, starting, or another program on its port; waiting helps
@@ -145,6 +147,13 @@ class MessageNotFound(NotFound):
         super().__init__("The conversation has no such message.")
 
 
+class BaseUnknown(NotFound):
+    """No base is kept under that id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such base. GET /v1/bases lists the ones that are kept.")
+
+
 class UploadNotFound(NotFound):
     """No upload has that id: it never had, it expired or was given up."""
 
@@ -245,6 +254,10 @@ class ImportConflict(PremRunnerError):
 
 class ConversationConflict(PremRunnerError):
     """The conversation is not in the state that the caller takes it to be in."""
+
+
+class DownloadFailed(PremRunnerError):
+    """A file could not be fetched from another server."""
 
 
 class StarterUnavailable(PremRunnerError):

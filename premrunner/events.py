@@ -22,7 +22,8 @@ class ImportOptions:
         template: Chat template in place of the model's own; empty keeps that.
         parameters: The engine's default options, ``num_ctx`` and ``stop`` among them.
         output_type: What weights are converted to; ``auto`` keeps the type they are stored in.
-        base: Model id or name of an adapter's base; empty finds it by the adapter's own word.
+        base: Id or name of an adapter's base, a kept one or a model; empty finds it by the adapter's own word.
+        keep_as_base: Whether the weights stay here as a base for adapters that come later.
     """
 
     system: str = ""
@@ -30,6 +31,7 @@ class ImportOptions:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     output_type: str = "auto"
     base: str = ""
+    keep_as_base: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,13 +39,16 @@ def _upload_client(url: str | None, given_token: str | None) -> UploadClient:
 @click.option("--name", help="What to call the model; the file's name if not given.")
 @click.option("--url", help="Address of another PremRunner; the one of these settings if not given.")
 @click.option("--token", "given_token", envvar="AUTH_TOKEN", help="Its access token (AUTH_TOKEN).")
+@click.option("--quantize", "outputType", help="What safetensors become, such as q4_k_m; as stored if not given.")
+@click.option("--base", help="Id or name of the adapter's base; found by the adapter's own word if not given.")
+@click.option("--keep-as-base", "keepAsBase", is_flag=True, help="Keep the weights for adapters that come later.")
 @reporting
-def import_model(target: Path, name: str | None, url: str | None, given_token: str | None) -> None:
+def import_model(target: Path, name: str | None, url: str | None, given_token: str | None, **options: Any) -> None:
     """Upload a model and wait until it answers, with live progress; exit code 1 if it does not."""
     from premrunner.cli.import_client import follow
 
     client = _upload_client(url, given_token)
-    say("\n" + client.upload(target, name))
+    say("\n" + client.upload(target, name, {name: value for name, value in options.items() if value}))
     sys.exit(0 if follow(client, say, show_progress) else 1)
 
 

@@ -8,7 +8,7 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -154,8 +154,13 @@ class UploadClient:
         self._has_failed = threading.Event()
         self.model_id = ""
 
-    def upload(self, target: Path, name: str | None = None) -> str:
+    def upload(self, target: Path, name: str | None = None, options: Mapping[str, Any] | None = None) -> str:
         """Send a file or a folder, have it imported, and return what the server says of it.
+
+        Args:
+            target: The file or folder.
+            name: What to call the model; None takes the file's.
+            options: What else the import shall know, as the API spells it.
 
         Raises:
             UploadFailed: It refused, or cannot be reached; the same call goes on later.
@@ -175,7 +180,8 @@ class UploadClient:
         if not upload["alreadyHere"]:
             self._send(files, upload)
         done = self._ask("POST", "/v1/chunked-upload/complete", {"modelId": upload["modelId"], "sha256": sha256})
-        body = {"modelId": upload["modelId"], "modelName": wish["modelName"], "filePath": done["path"]}
+        known = {"modelId": upload["modelId"], "modelName": wish["modelName"], "filePath": done["path"]}
+        body = {**(options or {}), **known}
         return str(self._ask("POST", "/v1/models/import", body)["message"])
 
     def status(self) -> dict[str, Any]:

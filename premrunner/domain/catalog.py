@@ -13,6 +13,8 @@ from premrunner.storage.model_store import ModelStore
 
 # A chat must not pay for a list, and a model deleted behind our back is reported by the engine all the same.
 FRESH_SECONDS = 2.0
+# Engine models that live for a moment of an import, and are nobody's to see.
+_PASSING = "premrunner-passing-"
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,11 @@ class Catalog:
         self._engine.unload(model.engine_name)
 
 
+def passing_name(import_id: str) -> str:
+    """Return an engine name for a model that lives for a moment of an import; lists leave it out."""
+    return _PASSING + import_id
+
+
 def tagged(name: str) -> str:
     """Return an engine name as the engine lists it: lower case for comparison, with its tag."""
     folded = name.lower()
@@ -204,6 +211,6 @@ def _merge(engine_models: Sequence[EngineModel], records: Sequence[ModelRecord])
     others = [
         CatalogModel(model.name, model.name.removesuffix(":latest"), model.name, model, None)
         for model in engine_models
-        if tagged(model.name) in there
+        if tagged(model.name) in there and not model.name.startswith(_PASSING)
     ]
     return [*ours, *others]

@@ -12,6 +12,7 @@ from premrunner.records.asking import (
     Json,
     Usage,
 )
+from premrunner.records.bases import Base, BaseOrigin
 from premrunner.records.callers import AccessKey, Caller
 from premrunner.records.conversations import (
     ChatMessage,
@@ -38,6 +39,8 @@ from premrunner.records.uploads import Digest, UploadFile, UploadRecord, UploadS
 __all__ = [
     "ID_DIGITS",
     "AccessKey",
+    "Base",
+    "BaseOrigin",
     "Caller",
     "ChatChunk",
     "ChatMessage",

@@ -134,7 +134,7 @@ class DataPaths:
 
     @property
     def bases(self) -> Path:
-        """Models that adapters were trained on, a folder each, named as on the hub with ``--`` for the slash."""
+        """Models that adapters were trained on, a folder each; one put there by hand may be named ``org--model``."""
         return self.root / "bases"
 
     @property

@@ -44,7 +44,8 @@ IMPORT_OPTIONS = (
     Parameter(
         "outputType", parsing.text_up_to(40), meaning="What safetensors are converted to: `auto`, `q8_0`, `q4_k_m`…"
     ),
-    Parameter("base", parsing.text_up_to(LONGEST_TEXT), meaning="Id or name of an adapter's base model."),
+    Parameter("base", parsing.text_up_to(LONGEST_TEXT), meaning="Id or name of an adapter's base."),
+    Parameter("keepAsBase", parsing.flag, meaning="Keep the safetensors as a base for adapters that come later."),
 )
 
 
@@ -114,6 +115,7 @@ def import_options(body: Mapping[str, Any]) -> ImportOptions:
         parameters=parameters,
         output_type=wanted.get("outputType") or "auto",
         base=wanted.get("base", ""),
+        keep_as_base=wanted.get("keepAsBase", False),
     )
 
 

@@ -110,6 +110,12 @@ IMPORT_EVENT = _object(
     }
 )
 FACTS = {"options": {"type": "object"}, "found": {"type": "object"}, "proof": {"type": "object"}}
+BASE = _object(
+    {
+        **{"id": STRING, "name": STRING, "names": _array(STRING), "origin": {"enum": ["upload", "download", "folder"]}},
+        **{"sizeBytes": INTEGER, "createdAt": STRING, "files": _array(_object({"name": STRING, "sha256": STRING}))},
+    }
+)
 OWN_MODEL = _object(
     {"id": STRING, "name": STRING, "alias": STRING, "size": INTEGER, "uploadedAt": STRING, **FACTS},
 )
@@ -227,6 +233,8 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Imports": _object({"imports": _array(IMPORT)}),
     "ImportNews": _object({"id": STRING, "message": STRING}),
+    "Bases": _object({"bases": _array(BASE), "sizeBytes": INTEGER}),
+    "BaseDeleted": _object({"id": STRING, "freedBytes": INTEGER}),
     "OwnModel": OWN_MODEL,
     "ModelRunning": _object({"status": BOOLEAN}),
     "Done": _object({"message": STRING}),

@@ -8,6 +8,7 @@ from flask import current_app
 
 from premrunner.domain.about import About
 from premrunner.domain.attempts import Attempts
+from premrunner.domain.bases import Bases
 from premrunner.domain.catalog import Catalog
 from premrunner.domain.chat import ChatService
 from premrunner.domain.conversations.answering import Answering
@@ -67,6 +68,7 @@ class Services:
         feed: What imports tell, for pages that follow.
         model_changes: Renames, copies, changes and deletes models.
         pulling: Has the engine fetch models of its registry.
+        bases: Lists and deletes what is kept for adapters.
     """
 
     token: str
@@ -97,6 +99,7 @@ class Services:
     feed: EventFeed
     model_changes: ModelChanges
     pulling: Pulling
+    bases: Bases
 
 
 def services() -> Services:

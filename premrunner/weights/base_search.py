@@ -48,6 +48,11 @@ class BaseCandidate:
     names: tuple[str, ...]
 
 
+def is_hub_id(name: str) -> bool:
+    """Say whether a name is a hub's ``owner/model``, which can be put into a URL."""
+    return _HUB_ID.fullmatch(name) is not None and ".." not in name
+
+
 def base_names(written: str) -> tuple[str, ...]:
     """Give the names that a base may go by, the surest first.
 
@@ -65,19 +70,20 @@ def base_names(written: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def find_base(adapter: Adapter, candidates: Iterable[BaseCandidate]) -> BaseCandidate:
+def find_base(adapter: Adapter, candidates: Iterable[BaseCandidate], name: str = "") -> BaseCandidate:
     """Give the candidate that the adapter was trained on.
 
     Args:
         adapter: Opened.
-        candidates: In order of preference: those uploaded here, then those of the base cache.
+        candidates: In order of preference.
+        name: What somebody chose; empty takes the adapter's own word.
 
     Raises:
-        BaseNotFound: None goes by the name that the adapter gives.
+        BaseNotFound: None goes by that name.
         BaseMismatch: One does, and it is another model.
     """
-    written = adapter.config.base_model_name
-    if written is None:
+    written = name or adapter.config.base_model_name
+    if not written:
         raise BaseNotFound("a model that adapter_config.json does not name")
     wanted = [name.lower() for name in base_names(written)]
     matching = sorted(
@@ -114,7 +120,7 @@ def download_base(template: str, model_name: str, folder: Path, fetch: Fetch) ->
     """Bring a base's files into a folder.
 
     Args:
-        template: ``BASE_MODEL_URL``: a URL with ``{model}`` and ``{file}``.
+        template: ``BASE_MODEL_URL``: a URL with ``{id}`` and ``{file}``.
         model_name: Hub id.
         folder: Where the files go; made here.
         fetch: Downloads one file.
@@ -122,12 +128,12 @@ def download_base(template: str, model_name: str, folder: Path, fetch: Fetch) ->
     Raises:
         BaseNotFound: The name is no hub id, or the place has no such model.
     """
-    if not _HUB_ID.fullmatch(model_name) or ".." in model_name:
+    if not is_hub_id(model_name):
         raise BaseNotFound(model_name[:200])
     folder.mkdir(parents=True, exist_ok=True)
 
     def bring(file_name: str) -> bool:
-        return fetch(template.format(model=model_name, file=file_name), folder / file_name)
+        return fetch(template.replace("{id}", model_name).replace("{file}", file_name), folder / file_name)
 
     for file_name in _NEEDED_FILES:
         if not bring(file_name):

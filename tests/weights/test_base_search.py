@@ -89,7 +89,7 @@ def test_a_base_is_downloaded_file_by_file(adapter: Adapter, tmp_path: Path) -> 
         name = url.rpartition("/")[2]
         return bool((source / name).exists() and shutil.copy(source / name, path))
 
-    folder = download_base("https://hub.example/{model}/{file}", "org/tiny", tmp_path / "cache" / "tiny", fetch)
+    folder = download_base("https://hub.example/{id}/{file}", "org/tiny", tmp_path / "cache" / "tiny", fetch)
 
     assert asked[0] == "https://hub.example/org/tiny/config.json"
     assert find_base(adapter, [BaseCandidate(folder, ("org/tiny",))]).path == folder
@@ -98,4 +98,4 @@ def test_a_base_is_downloaded_file_by_file(adapter: Adapter, tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["../../etc", "org/..", "a/b/c", "org/model?x=1", "http://evil/x", "model"])
 def test_only_a_hub_id_is_downloaded(name: str, tmp_path: Path) -> None:
     with pytest.raises(BaseNotFound):
-        download_base("https://hub.example/{model}/{file}", name, tmp_path / "x", lambda url, path: True)
+        download_base("https://hub.example/{id}/{file}", name, tmp_path / "x", lambda url, path: True)

@@ -1,19 +1,27 @@
 """Fifth stage: weights become one GGUF. The one place that calls `premrunner.weights`' converter."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from premrunner.domain.imports.gguf_choice import GgufChoice, open_gguf
 from premrunner.domain.imports.identify import gguf_findings, warnings_of
+from premrunner.domain.imports.keep_base import keep_base
 from premrunner.domain.imports.material import SourceFile, places_from_json, to_json
 from premrunner.domain.imports.run import ImportRun
 from premrunner.errors import Cancelled
+from premrunner.weights.convert import Conversion
 from premrunner.weights.convert import convert as convert_weights
 from premrunner.weights.places import Places, place_of, weights_in
 from premrunner.weights.progress import Progress
 
 # F32 from what is stored in 16 bit; every other type is smaller.
 _LARGEST_GROWTH = 2
+GGUF_BASE_WARNING = (
+    "It was merged into a GGUF, the only base that is here: what its quantization lost stays lost. "
+    "Import the base's safetensors with keepAsBase, and this adapter again, for better answers."
+)
 
 
 def convert(run: ImportRun) -> dict[str, Any]:
@@ -31,14 +39,40 @@ def convert(run: ImportRun) -> dict[str, Any]:
     root = run.tools.paths.root
     folder, base = root / found["folders"][0], run.results["base"].get("base")
     source = Path(base) if base else folder
-    places = places_from_json(found.get("places", {}), root)
+    made = _converted(run, source, "convert", adapter=folder if base else None)
+    file = _file_of(made)
+    whole = gguf_findings(GgufChoice([open_gguf(file)], None))
+    merged = {**findings, **whole, "storedAs": findings["quantization"]}
+    # Only now is it known what the whole model needs, and with which template it talks.
+    warnings = warnings_of(run, merged)
+    merged |= {"kind": findings["kind"], "warnings": warnings, "lineage": _lineage(made, run.results["base"])}
+    if run.results["base"].get("isGguf"):
+        warnings.append(GGUF_BASE_WARNING)
+    if run.options.keep_as_base and not source.is_file():
+        merged["keptBase"] = keep_base(run, source, _places(run), made.lineage.sources).id
+    run.tools.models.change(run.id, findings=merged, size=made.size_bytes)
+    run.report.finish(f"Converted to {made.output_type}.")
+    return {"parts": to_json([file], root), "findings": merged}
+
+
+def convert_base(run: ImportRun, source: Path) -> SourceFile:
+    """Return an adapter's base as a GGUF of the same type, without the adapter.
+
+    Raises:
+        DiskFull: There is no room for it beside the model.
+        StorageFailed: The disk would not take the file.
+    """
+    return _file_of(_converted(run, source, "prove", adapter=None))
+
+
+def _converted(run: ImportRun, source: Path, stage: str, *, adapter: Path | None) -> Conversion:
+    places = _places(run)
     run.require_space(_output_bytes(run, source, places), "Converting")
-    target = run.folder("convert") / "model.gguf"
     try:
-        made = convert_weights(
+        return convert_weights(
             source,
-            target,
-            adapter=folder if base else None,
+            run.folder(stage) / "model.gguf",
+            adapter=adapter,
             output_type=run.options.output_type,
             name=run.record.name,
             places=places,
@@ -48,15 +82,25 @@ def convert(run: ImportRun) -> dict[str, Any]:
     except Cancelled:
         run.watch.check()
         raise
-    file = SourceFile("model.gguf", made.path, 0, made.size_bytes, made.sha256)
-    whole = gguf_findings(GgufChoice([open_gguf(file)], None))
-    merged = {**findings, **whole, "storedAs": findings["quantization"]}
-    # Only now is it known what the whole model needs, and with which template it talks.
-    warnings = warnings_of(run, merged)
-    merged |= {"kind": findings["kind"], "warnings": warnings}
-    run.tools.models.change(run.id, findings=merged, size=made.size_bytes)
-    run.report.finish(f"Converted to {made.output_type}.")
-    return {"parts": to_json([file], root), "findings": merged}
+
+
+def _file_of(made: Conversion) -> SourceFile:
+    return SourceFile("model.gguf", made.path, 0, made.size_bytes, made.sha256)
+
+
+def _places(run: ImportRun) -> Places:
+    return places_from_json(run.results["identify"].get("places", {}), run.tools.paths.root)
+
+
+def _lineage(made: Conversion, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the model was made from, as its page shows it."""
+    lineage = made.lineage
+    return {
+        "sources": [asdict(source) for source in lineage.sources],
+        "base": base.get("name") or lineage.base_model_name,
+        "options": dict(lineage.options),
+        "version": lineage.version,
+    }
 
 
 def _output_bytes(run: ImportRun, source: Path, places: Places) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,9 +55,9 @@ def create(run: ImportRun) -> dict[str, Any]:
     run.report.begin("create", "Giving the model to the engine.")
     taste = taste_of(run.tools.link.state())
     stream, projector = _stream(run, taste), _projector(run)
-    files = {f"{run.record.id}.gguf": _hand_over(run, stream)}
+    files = {f"{run.record.id}.gguf": hand_over(run, stream)}
     if projector is not None:
-        files["mmproj.gguf"] = _hand_over(run, GgufStream([projector], None))
+        files["mmproj.gguf"] = hand_over(run, GgufStream([projector], None))
     alias = _alias(run)
     run.note("create", alias=alias, digests=list(files.values()))
     run.report.say("The engine makes the model.")
@@ -124,6 +124,17 @@ def _stream(run: ImportRun, taste: EngineTaste) -> GgufStream:
     kept = run.results["convert"].get("parts") or run.results["identify"]["parts"]
     parts = from_json(kept, run.tools.paths.root)
     template = "" if taste.is_builtin or is_go_template(run.options.template) else run.options.template
+    return stream_of(parts, taste, template)
+
+
+def stream_of(parts: Sequence[SourceFile], taste: EngineTaste, template: str = "") -> GgufStream:
+    """Return a GGUF's bytes as an engine takes them.
+
+    Args:
+        parts: Its files.
+        taste: The engine's.
+        template: Put into the file in place of its own; empty leaves that.
+    """
     opened = [open_gguf(part) for part in parts]
     if len(parts) == 1 and not template and (taste.is_builtin or is_in_order(opened[0].header)):
         return GgufStream(parts, None)
@@ -135,13 +146,19 @@ def _projector(run: ImportRun) -> SourceFile | None:
     return from_json(kept, run.tools.paths.root)[0] if kept else None
 
 
-def _hand_over(run: ImportRun, stream: GgufStream) -> str:
-    """Bring bytes into the engine's store, by a link where it is ours, and return their digest."""
+def hand_over(run: ImportRun, stream: GgufStream, stage: str = "create") -> str:
+    """Bring bytes into the engine's store, by a link where it is ours, and return their digest.
+
+    Args:
+        run: The import.
+        stream: The bytes.
+        stage: Notes the digest before a byte is there, so that it is taken back after a crash.
+    """
     digest, cancellation = _digest(run, stream), Cancellation()
     with run.watch.stopping(cancellation.cancel):
         if run.tools.engine.has_blob(digest, cancellation=cancellation):
             return digest
-    run.note("create", digests=[*run.results.get("create", {}).get("digests", []), digest])
+    run.note(stage, digests=[*run.results.get(stage, {}).get("digests", []), digest])
     state = run.tools.link.state()
     blobs = local_blobs(state, run.tools.paths.builtin_store, run.tools.paths.root)
     is_file = stream.layout is None and stream.parts[0].is_whole

@@ -71,6 +71,7 @@ class ImportExecution:
     def clean(self) -> int:
         """Delete work files that nobody needs any more, and return the bytes that came free."""
         freed = self._uploads.clean()
+        freed += self._tools.bases.remove_unfinished(datetime.now(timezone.utc) - self._expiry)
         known = {record.id: record for record in self._store.all()}
         for name in self._tools.work.ids():
             record = known.get(name)

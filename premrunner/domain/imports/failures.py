@@ -3,6 +3,7 @@
 from premrunner.archives.errors import ArchiveRefused
 from premrunner.errors import (
     DiskFull,
+    DownloadFailed,
     EngineError,
     InvalidRequest,
     ModelNotFound,
@@ -45,6 +46,7 @@ _HINTS: tuple[tuple[type[PremRunnerError], str], ...] = (
     (UnsupportedArchitecture, "Convert it to GGUF where it was trained, and upload that file."),
     (WeightsInvalid, "Export the model again with save_pretrained(folder), and upload that folder."),
     (InvalidRequest, "Upload another file."),
+    (DownloadFailed, "Try again: what has arrived is kept. Or upload the base first."),
     (DiskFull, "Free some space and try again."),
     (UploadNotFound, "Upload it again."),
     (StorageFailed, "Look at the disk of the server and try again."),

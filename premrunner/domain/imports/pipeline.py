@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from premrunner.domain.catalog import tagged
+from premrunner.domain.catalog import passing_name, tagged
 from premrunner.domain.imports.check import check
 from premrunner.domain.imports.convert import convert
 from premrunner.domain.imports.create import create
@@ -89,16 +89,18 @@ def _wait_for_engine(run: ImportRun) -> None:
 def take_back(run: ImportRun) -> None:
     """Remove what an import that ended without a model has given to the engine; never fails."""
     given = run.results.pop("create", {})
-    run.results.pop("prove", None)
+    compared = run.results.pop("prove", {})
     if not given:
         return
     run.keep(run.results)
-    alias, digests = given.get("alias"), given.get("digests", [])
+    alias, digests = given.get("alias"), [*given.get("digests", []), *compared.get("digests", [])]
     tools = run.tools
     try:
-        if alias and tagged(alias) in {tagged(model.name) for model in tools.engine.models()}:
-            tools.engine.delete(alias)
-        elif digests and (blobs := local_blobs(tools.link.state(), tools.paths.builtin_store, tools.paths.root)):
+        there = {tagged(model.name) for model in tools.engine.models()}
+        for name in (alias, passing_name(run.id)):
+            if name and tagged(name) in there:
+                tools.engine.delete(name)
+        if digests and (blobs := local_blobs(tools.link.state(), tools.paths.builtin_store, tools.paths.root)):
             for digest in digests:
                 remove_unused_blob(blobs, digest)
         elif digests:
@@ -110,7 +112,7 @@ def take_back(run: ImportRun) -> None:
 
 def _remove_through_a_model(run: ImportRun, digests: list[str]) -> None:
     """Have an engine that deletes no blobs delete them with a model made of them."""
-    name = f"premrunner-remove-{run.id}"
+    name = passing_name(run.id)
     for digest in digests:
         with suppress(PremRunnerError):
             if run.tools.engine.has_blob(digest):

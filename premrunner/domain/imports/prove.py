@@ -7,6 +7,7 @@ from typing import Any
 from premrunner.domain.catalog import tagged
 from premrunner.domain.chat import Answer, ChatCall
 from premrunner.domain.imports.chat_templates import TEMPLATE_TOKEN
+from premrunner.domain.imports.compare_base import NO_EFFECT, compare_with_base
 from premrunner.domain.imports.create import create_model, known, taste_of
 from premrunner.domain.imports.failures import NotProven
 from premrunner.domain.imports.run import ImportRun
@@ -32,9 +33,20 @@ def prove(run: ImportRun) -> dict[str, Any]:
     alias = run.results["create"]["alias"]
     proof = _prove_embedding(run) if known(run).get("isEmbedding") else _prove_chat(run, alias)
     proof |= {"memoryBytes": _memory_bytes(run, alias), "at": datetime.now(timezone.utc).isoformat()}
+    if known(run)["kind"] == "adapter":
+        proof |= compare_with_base(run)
+        if proof.get("hasEffect") is False:
+            _warn(run, NO_EFFECT)
     run.tools.models.change(run.id, proof=proof, downloaded=True)
     run.report.finish("It answers.")
     return proof
+
+
+def _warn(run: ImportRun, warning: str) -> None:
+    model = run.tools.models.find(run.id)
+    if model is not None:
+        warnings = [*model.findings.get("warnings", []), warning]
+        run.tools.models.change(run.id, findings={**model.findings, "warnings": warnings})
 
 
 def _prove_chat(run: ImportRun, alias: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from premrunner.engine.link import EngineLink
 from premrunner.errors import DiskFull
 from premrunner.events import ImportOptions, ImportRecord
 from premrunner.records import UploadRecord
+from premrunner.storage.base_files import BaseFiles
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.upload_files import UploadFiles
@@ -37,6 +38,8 @@ class Tools:
         link: Where and what it is.
         catalog: Names of models.
         chat: The path of users' chats.
+        bases: What is kept for adapters.
+        base_model_url: Where missing ones are downloaded from, with ``{id}`` and ``{file}``; empty for nowhere.
     """
 
     paths: DataPaths
@@ -47,6 +50,8 @@ class Tools:
     link: EngineLink
     catalog: Catalog
     chat: ChatService
+    bases: BaseFiles
+    base_model_url: str
 
 
 @dataclass

@@ -48,6 +48,7 @@ class KnownBase:
         id: What `base` of the import's options takes.
         name: What people call it.
         size_bytes: Of its weights; 0 where nobody has counted.
+        other_names: What adapters may call it besides.
     """
 
     id: str
@@ -56,11 +57,12 @@ class KnownBase:
     architecture: str = ""
     context_length: int = 0
     parameter_count: int = 0
+    other_names: Sequence[str] = ()
 
     @property
     def goes_by(self) -> set[str]:
         """Its names in lower case, and their last parts: adapters know it by a path or by a copy on the hub."""
-        names = {self.id.lower(), self.name.lower()}
+        names = {name.lower() for name in (self.id, self.name, *self.other_names)}
         return names | {name.rpartition("/")[2] for name in names}
 
 
@@ -127,10 +129,8 @@ class ImportTerms:
         return next((base for base in self.bases() if wanted & base.goes_by), None)
 
     def _folders(self) -> Iterator[KnownBase]:
-        for folder in sorted(self._tools.paths.bases.iterdir()):
-            if (folder / "config.json").is_file():
-                size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-                yield KnownBase(folder.name.replace("--", "/", 1), folder.name.replace("--", "/", 1), size)
+        for base in self._tools.bases.all():
+            yield KnownBase(base.id, base.name, base.size_bytes, other_names=base.names)
 
     def _imported(self) -> Iterator[KnownBase]:
         if not self._blobs_are_ours():
