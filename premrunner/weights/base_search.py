@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from premrunner.weights.adapter import Adapter
 from premrunner.weights.checkpoint import INDEX_NAME
-from premrunner.weights.errors import BaseMismatch, BaseNotFound, WeightsInvalid
+from premrunner.weights.errors import BaseMismatch, BaseNotFound, BaseUnusable, WeightsInvalid
 from premrunner.weights.json_file import MAX_JSON_BYTES, read_json_object
 from premrunner.weights.places import NO_PLACES, Places
 from premrunner.weights.rows import OpenFiles
@@ -81,6 +81,7 @@ def find_base(adapter: Adapter, candidates: Iterable[BaseCandidate], name: str =
     Raises:
         BaseNotFound: None goes by that name.
         BaseMismatch: One does, and it is another model.
+        BaseUnusable: One does, and it is damaged.
     """
     written = name or adapter.config.base_model_name
     if not written:
@@ -90,15 +91,17 @@ def find_base(adapter: Adapter, candidates: Iterable[BaseCandidate], name: str =
         ((place, candidate) for candidate in candidates if (place := _place(candidate, wanted)) is not None),
         key=lambda match: match[0],
     )
-    mismatch: BaseMismatch | None = None
+    refusal: WeightsInvalid | None = None
     for _, candidate in matching:
         try:
             prove_base(adapter, candidate.path)
         except BaseMismatch as error:
-            mismatch = mismatch or error
+            refusal = refusal or error
+        except WeightsInvalid as error:
+            refusal = refusal or BaseUnusable(candidate.names[0], str(error))
         else:
             return candidate
-    raise mismatch or BaseNotFound(base_names(written)[0])
+    raise refusal or BaseNotFound(base_names(written)[0])
 
 
 def prove_base(adapter: Adapter, base: Path, places: Places = NO_PLACES) -> None:

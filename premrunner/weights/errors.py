@@ -12,7 +12,8 @@
         ├── UnsupportedTokenizer
         ├── UnsupportedAdapter     a LoRA variant that cannot be merged exactly
         ├── BaseNotFound           an adapter without the model it was trained on
-        └── BaseMismatch           that model is not the one the adapter was trained on
+        ├── BaseMismatch           that model is not the one the adapter was trained on
+        └── BaseUnusable           that model is damaged, or quantized for another program
 """
 
 from collections.abc import Sequence
@@ -146,3 +147,15 @@ class BaseMismatch(WeightsInvalid):
     def __init__(self, tensor_name: str, reason: str) -> None:
         super().__init__(f"This is not the base that the adapter was trained on: {tensor_name} {reason}.")
         self.tensor_name = tensor_name
+
+
+class BaseUnusable(WeightsInvalid):
+    """What goes by the base's name is damaged, or of a kind that nothing can be merged into.
+
+    Attributes:
+        base_name: What it goes by.
+    """
+
+    def __init__(self, base_name: str, reason: str) -> None:
+        super().__init__(f"The base {base_name} cannot be used: {reason}")
+        self.base_name = base_name

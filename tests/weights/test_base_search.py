@@ -8,7 +8,7 @@ import pytest
 from premrunner.weights.adapter import Adapter, open_adapter
 from premrunner.weights.base_search import BaseCandidate, base_names, download_base, find_base
 from premrunner.weights.convert import convert
-from premrunner.weights.errors import BaseMismatch, BaseNotFound
+from premrunner.weights.errors import BaseMismatch, BaseNotFound, BaseUnusable
 
 from .adapters import matrices, write_adapter
 from .tiny_models import write_tiny_model
@@ -67,6 +67,16 @@ def test_a_model_of_that_name_that_does_not_fit_is_refused(adapter: Adapter, tmp
         find_base(adapter, [wrong])
 
     assert refusal.value.tensor_name == f"{MODULE}.weight"
+
+
+def test_a_damaged_base_is_refused_and_a_sound_one_of_the_same_name_is_taken(adapter: Adapter, tmp_path: Path) -> None:
+    damaged = BaseCandidate(write_tiny_model("llama", tmp_path / "a"), ("org/tiny",))
+    sound = BaseCandidate(write_tiny_model("llama", tmp_path / "b"), ("org/tiny",))
+    (damaged.path / "model.safetensors").write_bytes(b"cut off")
+
+    assert find_base(adapter, [damaged, sound]) is sound
+    with pytest.raises(BaseUnusable, match=r"org/tiny.*model\.safetensors"):
+        find_base(adapter, [damaged])
 
 
 def test_a_gguf_file_can_be_the_base(adapter: Adapter, tmp_path: Path) -> None:

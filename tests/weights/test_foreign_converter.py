@@ -1,6 +1,10 @@
 """Architectures that only llama.cpp's own converter knows."""
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import gguf
@@ -59,6 +63,25 @@ def test_with_the_extra_llama_cpp_converts_and_we_quantize(arcee: Path, installe
     assert list(reader.fields)[-2:] == ["general.quantization_version", "general.file_type"]
     assert "llama.cpp" in reader.fields["premrunner.options"].contents()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["model.gguf"]
+
+
+def test_either_gguf_package_serves_both(oracle: Oracle, tmp_path: Path) -> None:
+    """The extra brings a ``gguf`` of its own into the same folder; which one stays depends on pip's order."""
+    source = write_tiny_model("llama-sentencepiece", tmp_path / "model")
+    ours, theirs = convert(source, tmp_path / "ours.gguf", output_type="q8_0"), tmp_path / "theirs.gguf"
+    find = [oracle_python(), "-c", "import gguf; print(gguf.__path__[0])"]
+    theirs_gguf = subprocess.run(find, check=True, capture_output=True, text=True).stdout.strip()
+    for name, path in (("ours", gguf.__path__[0]), ("theirs", theirs_gguf)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "gguf").symlink_to(path)
+
+    command = [sys.executable, "-m", "premrunner.weights", str(source), "--quantize", "q8_0", "-o", str(theirs)]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(tmp_path / "theirs")})
+    command = [oracle_python(), "-m", "convert_hf_to_gguf", str(source), "--outfile", str(tmp_path / "converted.gguf")]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(tmp_path / "ours")})
+
+    assert hashlib.sha256(theirs.read_bytes()).hexdigest() == ours.sha256
+    assert (tmp_path / "converted.gguf").exists()
 
 
 def test_what_llama_cpp_refuses_is_refused_with_its_reason(arcee: Path, installed: None, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from premrunner.errors import (
     StorageFailed,
     UploadNotFound,
 )
-from premrunner.weights.errors import BaseMismatch, BaseNotFound, UnsupportedArchitecture, WeightsInvalid
+from premrunner.weights.errors import BaseMismatch, BaseNotFound, BaseUnusable, UnsupportedArchitecture, WeightsInvalid
 
 
 class ImportRefused(InvalidRequest):
@@ -43,6 +43,7 @@ _HINTS: tuple[tuple[type[PremRunnerError], str], ...] = (
     (ArchiveRefused, "Pack the model's folder again with an ordinary ZIP program, or drop the folder itself."),
     (BaseNotFound, "Put the base's folder into the same ZIP, or upload the base first, and try again."),
     (BaseMismatch, "Choose the base that the adapter was trained on and try again."),
+    (BaseUnusable, "Bring the base again, as it was before any quantization, or choose another."),
     (UnsupportedArchitecture, "Convert it to GGUF where it was trained, and upload that file."),
     (WeightsInvalid, "Export the model again with save_pretrained(folder), and upload that folder."),
     (InvalidRequest, "Upload another file."),
@@ -53,7 +54,7 @@ _HINTS: tuple[tuple[type[PremRunnerError], str], ...] = (
     (ModelNotFound, "Try again."),
     (EngineError, "Look at the engine's state and try again; its log is on the server in DATA_PATH/logs."),
 )
-_MENDABLE = (BaseNotFound, BaseMismatch, ModelNotFound)
+_MENDABLE = (BaseNotFound, BaseMismatch, BaseUnusable, ModelNotFound)
 
 
 def hint_for(error: PremRunnerError) -> str:

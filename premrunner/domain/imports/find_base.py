@@ -13,7 +13,7 @@ from premrunner.errors import DownloadFailed
 from premrunner.weights.adapter import Adapter, open_adapter
 from premrunner.weights.base_search import BaseCandidate, base_names, prove_base
 from premrunner.weights.base_search import find_base as find_among
-from premrunner.weights.errors import BaseMismatch, BaseNotFound
+from premrunner.weights.errors import BaseMismatch, BaseNotFound, BaseUnusable
 
 
 def find_base(run: ImportRun) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def find_base(run: ImportRun) -> dict[str, Any]:
     Raises:
         BaseNotFound: It is nowhere.
         BaseMismatch: What goes by its name is another model; names the first tensor that does not fit.
+        BaseUnusable: What goes by its name is damaged.
     """
     found = run.results["identify"]
     if found["findings"]["kind"] != "adapter":
@@ -48,8 +49,8 @@ def find_base(run: ImportRun) -> dict[str, Any]:
 def _search(run: ImportRun, adapter: Adapter, name: str) -> BaseCandidate:
     try:
         return find_among(adapter, [*_kept(run), *_cached(name)], name)
-    except (BaseNotFound, BaseMismatch) as error:
-        missing: BaseNotFound | BaseMismatch | DownloadFailed = error
+    except (BaseNotFound, BaseMismatch, BaseUnusable) as error:
+        missing: BaseNotFound | BaseMismatch | BaseUnusable | DownloadFailed = error
     if isinstance(missing, BaseNotFound):
         try:
             if (base := downloaded(run, name)) is not None:
