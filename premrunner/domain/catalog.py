@@ -60,6 +60,7 @@ class Catalog:
         self._cached_at = float("-inf")
         self._lock = threading.Lock()
         self._on_trial: set[str] = set()
+        self._shown_capabilities: dict[tuple[str, str], Sequence[str]] = {}
 
     def all(self) -> Sequence[CatalogModel]:
         """Return every model: ours first, then the engine's others.
@@ -181,6 +182,24 @@ class Catalog:
     def is_loaded(self, model: CatalogModel) -> bool:
         """Whether a model is in the engine's memory."""
         return any(model.answers_to(loaded.name) for loaded in self.loaded())
+
+    def capabilities(self, model: CatalogModel) -> Sequence[str]:
+        """Return what a model can do, in the engine's words: ``vision``, ``thinking`` and the like.
+
+        Nothing where the engine does not know the model or does not answer.
+        """
+        known = model.engine_model
+        if known is None:
+            return ()
+        if known.capabilities is not None:
+            return known.capabilities
+        key = (known.name, known.digest)
+        if key not in self._shown_capabilities:
+            try:
+                self._shown_capabilities[key] = self._engine.show(known.name).get("capabilities") or ()
+            except (EngineError, ModelNotFound):
+                return ()
+        return self._shown_capabilities[key]
 
     def load(self, model: CatalogModel) -> None:
         """Bring a model into the engine's memory; returns when it is there."""

@@ -54,6 +54,7 @@ class EngineClient:
                 digest=item.get("digest") or "",
                 modified_at=item.get("modified_at") or "",
                 details=item.get("details") or {},
+                capabilities=item.get("capabilities"),
             )
             for item in self._json("GET", "/api/tags").get("models") or ()
         ]

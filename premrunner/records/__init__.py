@@ -19,6 +19,7 @@ from premrunner.records.conversations import (
     Conversation,
     FoundConversation,
     Image,
+    ListPlace,
     MessageStatus,
     TitleSource,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "FoundConversation",
     "Image",
     "Json",
+    "ListPlace",
     "LoadedModel",
     "MessageRecord",
     "MessageStatus",

@@ -97,3 +97,11 @@ class FoundConversation:
 
     conversation: Conversation
     excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlace:
+    """Where a page of the list begins: behind this conversation."""
+
+    updated_at: datetime
+    conversation_id: str

@@ -1,6 +1,6 @@
 """Models: the engine's, ours, and those in memory; and the messages of the simple chat."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,8 @@ class EngineModel:
         digest: Hex digest of its manifest.
         modified_at: Time of its last change as the engine writes it (RFC 3339).
         details: ``family``, ``parameter_size``, ``quantization_level``, ``context_length`` where known.
+        capabilities: ``completion``, ``vision``, ``thinking`` and the like; None where lists do not tell (before
+            Ollama 0.30).
     """
 
     name: str
@@ -24,6 +26,7 @@ class EngineModel:
     digest: str = ""
     modified_at: str = ""
     details: Mapping[str, Json] = field(default_factory=dict)
+    capabilities: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

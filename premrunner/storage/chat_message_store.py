@@ -25,7 +25,6 @@ class MessagePlace:
 
     id: str
     parent_id: str | None
-    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class ChatMessageStore:
 
     def places(self, conversation_id: str) -> Sequence[MessagePlace]:
         """Return the tree of a conversation, without texts, in the order of time."""
-        wanted = select(ChatMessageRow.id, ChatMessageRow.parent_id, ChatMessageRow.role)
+        wanted = select(ChatMessageRow.id, ChatMessageRow.parent_id)
         with self._database.session() as session:
             rows = session.execute(
                 wanted.where(ChatMessageRow.conversation_id == conversation_id).order_by(ChatMessageRow.id)

@@ -1,7 +1,6 @@
 """Conversations: listed page by page, searched, changed, deleted with all that belongs to them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, cast
 
@@ -9,21 +8,13 @@ import orjson
 from sqlalchemy import CursorResult, and_, delete, exists, func, or_, select, update
 
 from premrunner.errors import ConversationNotFound
-from premrunner.records import Conversation, FoundConversation, Json, TitleSource, new_id
+from premrunner.records import Conversation, FoundConversation, Json, ListPlace, TitleSource, new_id
 from premrunner.storage.conversation_tables import ChatMessageRow, ConversationRow
 from premrunner.storage.database import Database
 
 # What is shown around a hit.
 EXCERPT_BEFORE = 40
 EXCERPT_CHARACTERS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page of the list begins: behind this conversation."""
-
-    updated_at: datetime
-    conversation_id: str
 
 
 class ConversationStore:
@@ -61,7 +52,7 @@ class ConversationStore:
             raise ConversationNotFound
         return _record(row)
 
-    def page(self, limit: int, behind: Place | None = None) -> Sequence[Conversation]:
+    def page(self, limit: int, behind: ListPlace | None = None) -> Sequence[Conversation]:
         """Return conversations, those last written to first."""
         wanted = select(ConversationRow).order_by(ConversationRow.updated_at.desc(), ConversationRow.id.desc())
         if behind is not None:

@@ -9,8 +9,7 @@ from premrunner.domain.chat import ChatCall
 from premrunner.domain.conversations.from_trace import begin_from_trace
 from premrunner.errors import ConversationNotFound, InvalidRequest, MessageNotFound
 from premrunner.extensions import db
-from premrunner.records import Caller, ChatMessage, ChatRequest, Image, TraceFinished, Usage, new_id
-from premrunner.storage.conversation_store import Place
+from premrunner.records import Caller, ChatMessage, ChatRequest, Image, ListPlace, TraceFinished, Usage, new_id
 from premrunner.storage.conversation_tables import ChatImageRow, ChatMessageRow
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
@@ -44,7 +43,7 @@ def test_the_list_is_newest_first_and_its_pages_meet_without_a_gap(conversations
     seen, behind = [], None
     while page := conversations.latest(behind):
         seen += [conversation.id for conversation in page]
-        behind = Place(page[-1].updated_at, page[-1].id)
+        behind = ListPlace(page[-1].updated_at, page[-1].id)
     assert seen == begun_ids[::-1]
 
 

@@ -9,9 +9,9 @@ from premrunner.domain.conversations.titles import first_words, one_line
 from premrunner.domain.conversations.tree import Tree
 from premrunner.errors import ConversationConflict, InvalidRequest, MessageNotFound
 from premrunner.net.native_threads import NativeThreads
-from premrunner.records import ChatMessage, Conversation, FoundConversation, Image, Json, new_id
+from premrunner.records import ChatMessage, Conversation, FoundConversation, Image, Json, ListPlace, new_id
 from premrunner.storage.chat_message_store import ChatMessageStore
-from premrunner.storage.conversation_store import ConversationStore, Place
+from premrunner.storage.conversation_store import ConversationStore
 from premrunner.storage.processes import Processes
 
 # A page of the list; more are asked for in pages.
@@ -67,7 +67,12 @@ class Conversations:
         self._threads = threads
         self._answering = answering
 
-    def latest(self, behind: Place | None = None) -> Sequence[Conversation]:
+    @property
+    def page_size(self) -> int:
+        """Conversations a page of the list."""
+        return PAGE
+
+    def latest(self, behind: ListPlace | None = None) -> Sequence[Conversation]:
         """Return a page of the list, those last written to first."""
         return self._conversations.page(PAGE, behind)
 
@@ -121,6 +126,21 @@ class Conversations:
             MessageNotFound: The conversation has no such message.
         """
         return self._messages.some(Tree(self._messages.places(conversation_id)).path_to(message_id))
+
+    def versions(self, message: ChatMessage) -> Sequence[str]:
+        """Return the ids of a message and of those that follow the same one, oldest first."""
+        return Tree(self._messages.places(message.conversation_id)).versions(message.id)
+
+    def whole(self, conversation_id: str) -> tuple[Conversation, Sequence[ChatMessage], Mapping[str, Sequence[Image]]]:
+        """Return everything of a conversation: each message of every branch, in the order of time, and the pictures."""
+        conversation = self._conversations.get(conversation_id)
+        messages = self._messages.some([place.id for place in self._messages.places(conversation_id)])
+        return conversation, messages, self.images(messages)
+
+    def answers(self, question: ChatMessage) -> Sequence[ChatMessage]:
+        """Return the answers to a question, oldest first."""
+        tree = Tree(self._messages.places(question.conversation_id))
+        return self._messages.some(tree.followers(question.id))
 
     def message(self, conversation_id: str, message_id: str) -> ChatMessage:
         """Return one message of a conversation.

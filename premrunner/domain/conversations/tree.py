@@ -44,12 +44,6 @@ class Tree:
         """Return the message and those that follow the same one, oldest first."""
         return self._children[self._places[message_id].parent_id]
 
-    def role(self, message_id: str) -> str:
-        """Return whether the user or the model said it.
-
-        Raises:
-            MessageNotFound: The conversation has no such message.
-        """
-        if message_id not in self._places:
-            raise MessageNotFound
-        return self._places[message_id].role
+    def followers(self, message_id: str) -> Sequence[str]:
+        """Return the messages that follow one, oldest first."""
+        return self._children.get(message_id, ())

@@ -1,27 +1,24 @@
-"""The chat page, and the stream of rendered text that it shows."""
+"""The chat's pages: a new conversation, one that there is, the list of all, two models side by side."""
 
-import time
-from collections.abc import Generator
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request, url_for
+import orjson
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
-from premrunner.domain.chat import ChatRun
-from premrunner.web import sse
-from premrunner.web.caller import caller
-from premrunner.web.engine_guard import require_engine
-from premrunner.web.pages.markdown import GrowingMarkdown
+from premrunner.domain.conversations.conversations import Branch
+from premrunner.domain.conversations.from_trace import begin_from_trace
+from premrunner.errors import InvalidRequest
+from premrunner.records import Conversation, FoundConversation, ListPlace, is_id
+from premrunner.web.pages import chat_export
+from premrunner.web.pages.chat_settings import SETTINGS
+from premrunner.web.pages.chat_view import ModelChoice, branch_views, model_choices, speakers, view_of
 from premrunner.web.pages.setup import known_models
-from premrunner.web.parsing import json_object
 from premrunner.web.services import services
-from premrunner.web.wire.openai_request import parse_chat
 
 bp = Blueprint("chat", __name__)
-
-# Nobody reads faster; rendering, and the browser's layout, cost less so.
-LEAST_INTERVAL_SECONDS = 0.08
-# A long open block is drawn less often, so that one stream takes at most a 25th of the process's time.
-COST_FACTOR = 25
 
 FIRST_PROMPTS = (
     "What is the capital of France?",
@@ -29,59 +26,141 @@ FIRST_PROMPTS = (
     "Write a Python function that reverses a string.",
     "Give me three names for a coffee shop by the sea.",
 )
+YEAR_SECONDS = 365 * 24 * 3600
 
 
-@bp.get("/")
-def show() -> str:
-    """Show the chat."""
-    return render_template(
-        "chat.html", models=known_models(), starter=services().starter.progress(), first_prompts=FIRST_PROMPTS
-    )
+@bp.get("/chat")
+@bp.get("/")  # The nearer one is the address that links lead to.
+def show() -> str | AnyResponse:
+    """Show a conversation that has not begun; or begin one from a recorded call, and go there."""
+    if trace_id := request.args.get("from_trace"):
+        conversation = begin_from_trace(services().conversations, services().tracing.get(trace_id))
+        return redirect(url_for("ui.chat.read", conversation_id=conversation.id), 303)
+    return _page("chat.html", first_prompts=FIRST_PROMPTS, starter=services().starter.progress())
 
 
-@bp.post("/chat/stream")
-def stream() -> Response:
-    """Answer a conversation as events with HTML; the body is that of ``POST /v1/chat/completions``."""
-    require_engine()
-    call, _ = parse_chat({**json_object(request), "stream": True})
-    run = services().chat.open(call, caller())
-    trace_url = url_for("ui.traces.show", trace_id=run.id)
-    return sse.event_stream(run, lambda run: rendered(run, trace_url), sse.UNENDED)
+@bp.get("/chat/<conversation_id>")
+def read(conversation_id: str) -> str:
+    """Show a conversation, on the branch that goes through ``?at``, or what comes before ``?before``."""
+    arguments = request.args
+    branch = services().conversations.branch(conversation_id, arguments.get("at"), arguments.get("before"))
+    return _page("chat.html", branch=branch, views=branch_views(branch), conversation=branch.conversation)
 
 
-def rendered(run: ChatRun, trace_url: str) -> Generator[dict[str, Any], None, None]:
-    """Yield what the page shall show.
-
-    First the trace's address; then, a few times a second, the new ``text`` and ``thinking`` as they came, the HTML that
-    has ``settled`` since the last event, and the HTML that is still ``open`` and replaces the one before; then the
-    numbers.
-    """
-    drawing = GrowingMarkdown()
-    text, thinking = "", ""
-    next_at, is_first = 0.0, True
-    for chunk in run.chunks():
-        if is_first:
-            yield {"trace": trace_url}
-            is_first = False
-        text += chunk.content
-        thinking += chunk.thinking
-        started_at = time.perf_counter()
-        if (text or thinking) and (started_at >= next_at or chunk.finish_reason is not None):
-            settled, still_open = drawing.add(text)
-            yield {"text": text, "thinking": thinking, "settled": settled, "open": still_open}
-            text, thinking = "", ""
-            cost_seconds = time.perf_counter() - started_at
-            next_at = started_at + max(LEAST_INTERVAL_SECONDS, COST_FACTOR * cost_seconds)
-    yield {"end": _numbers(run)}
+@bp.get("/chat/<conversation_id>/compare")
+def compare(conversation_id: str) -> str:
+    """Show two answers to one question side by side: those of ``?of``, or of the conversation's beginning."""
+    conversations = services().conversations
+    question_id = request.args.get("of") or _first_question(conversations.branch(conversation_id))
+    question = conversations.message(conversation_id, question_id)
+    names = speakers()
+    answers = [view_of(answer, (), names) for answer in conversations.answers(question)[-2:]]
+    conversation = conversations.get(conversation_id)
+    return _page("compare.html", conversation=conversation, question=view_of(question, (), names), answers=answers)
 
 
-def _numbers(run: ChatRun) -> dict[str, Any]:
-    usage = run.answer.usage
+@bp.get("/chat/compare")
+def compare_new() -> str:
+    """Ask two models at once."""
+    return _page("compare.html", answers=[])
+
+
+@bp.get("/chat/conversations")
+def list_page() -> str:
+    """Show the conversations behind those of ``?after``, or those that hold the words of ``?q``."""
+    return _page("conversations.html")
+
+
+@bp.get("/chat/models")
+def models() -> str:
+    """Show the models to choose from, for a picker that is opened."""
+    return render_template("parts/model_choices.html", choices=model_choices(known_models()))
+
+
+@bp.get("/chat/images/<image_id>")
+def image(image_id: str) -> Response:
+    """Send a picture of a message; it never changes."""
+    found = services().conversations.image(image_id)
+    response = Response(found.data, mimetype=found.media_type)
+    response.cache_control.private = response.cache_control.immutable = True
+    response.cache_control.max_age = YEAR_SECONDS
+    return response
+
+
+@bp.get("/chat/<conversation_id>/messages/<message_id>")
+def source(conversation_id: str, message_id: str) -> Response:
+    """Send a message as its author wrote it."""
+    message = services().conversations.message(conversation_id, message_id)
+    return Response(message.content, content_type="text/markdown; charset=utf-8")
+
+
+@bp.get("/chat/<conversation_id>/export.<kind>")
+def export(conversation_id: str, kind: str) -> Response:
+    """Send a conversation as a file: the branch that is read as Markdown, or everything as JSON."""
+    if kind not in ("md", "json"):
+        raise InvalidRequest("A conversation is exported as 'md' or 'json'.")
+    conversations = services().conversations
+    if kind == "md":
+        branch = conversations.branch(conversation_id, request.args.get("at"), most=10**9)
+        body, mimetype = chat_export.markdown(branch, speakers()), "text/markdown"
+    else:
+        exported = chat_export.json_object(*conversations.whole(conversation_id))
+        body, mimetype = orjson.dumps(exported, option=orjson.OPT_INDENT_2).decode(), "application/json"
+    name = chat_export.file_name(conversations.get(conversation_id).title, kind)
+    response = Response(body, content_type=f"{mimetype}; charset=utf-8")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _page(template: str, **values: Any) -> str:
+    """Render a page with the list of conversations and the models beside it."""
+    shown: dict[str, Any] = {"conversation": None, "branch": None, "views": [], "settings": SETTINGS, **_listed()}
+    choices = model_choices(known_models())
+    shown |= {**values, "choices": choices}
+    return render_template(template, chosen=_chosen(choices, shown["conversation"] or _newest(shown)), **shown)
+
+
+def _newest(shown: Mapping[str, Any]) -> Conversation | None:
+    found: Sequence[FoundConversation] = shown["found"]
+    return found[0].conversation if found else None
+
+
+def _chosen(choices: Sequence[ModelChoice], conversation: Conversation | None) -> ModelChoice | None:
+    """Return the model to begin with: the one that answered last, or the first that can be asked."""
+    ready = [choice for choice in choices if choice.state != "missing"]
+    last = [choice for choice in ready if conversation and choice.model.answers_to(conversation.model)]
+    return next(iter([*last, *ready]), None)
+
+
+def _listed() -> dict[str, Any]:
+    """Return what the list shows: a search's finds, or a page of all, with where the next one begins."""
+    words = request.args.get("q", "").strip()
+    if words:
+        return {"found": services().conversations.search(words), "words": words, "next_page": ""}
+    latest = _latest()
+    has_more = len(latest) == services().conversations.page_size
     return {
-        "finishReason": run.answer.finish_reason,
-        "promptTokens": usage.prompt_tokens,
-        "completionTokens": usage.completion_tokens,
-        "tokensPerSecond": usage.tokens_per_second,
-        "ttftMs": run.ttft_ms,
-        "toolCalls": [call.get("function", {}).get("name", "") for call in run.answer.tool_calls],
+        "found": [FoundConversation(conversation) for conversation in latest],
+        "words": "",
+        "next_page": f"{latest[-1].updated_at.isoformat()}_{latest[-1].id}" if has_more else "",
     }
+
+
+def _latest() -> list[Conversation]:
+    written, _, conversation_id = request.args.get("after", "").partition("_")
+    if not written:
+        return list(services().conversations.latest())
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise InvalidRequest("'after' is no place in the list.", param="after") from error
+    if moment.tzinfo is None or not is_id(conversation_id):
+        raise InvalidRequest("'after' is no place in the list.", param="after")
+    return list(services().conversations.latest(ListPlace(moment, conversation_id)))
+
+
+def _first_question(branch: Branch) -> str:
+    questions = [message.id for message in branch.messages if message.role == "user"]
+    if not questions:
+        raise InvalidRequest("This conversation holds no question yet.")
+    return questions[0]

@@ -20,6 +20,8 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from premrunner.web.pages import latex
+
 # Pygments colours a million characters a second: longer code would hold up every other stream of the process for
 # more than 10 ms, each time that it is drawn anew.
 LONGEST_COLOURED = 8_000
@@ -32,34 +34,19 @@ ALIGNMENT = re.compile(r"text-align:(left|center|right)")
 
 _sanitise = nh3.Cleaner(
     tags={
-        *(
-            "a",
-            "blockquote",
-            "br",
-            "code",
-            "del",
-            "em",
-            "h1",
-            "h2",
-            "h3",
-            "h4",
-            "h5",
-            "h6",
-            "hr",
-            "li",
-            "ol",
-            "p",
-            "pre",
-        ),
-        *("s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+        *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p"),
+        *("pre", "s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+        *latex.ELEMENTS,
     },
     attributes={
         "a": {"href", "title"},
-        "code": {"data-language"},
+        "code": {"data-language", "class"},
         "ol": {"start"},
+        "p": {"class"},
         "span": {"class"},
         "td": {"class"},
         "th": {"class"},
+        **dict.fromkeys(latex.ELEMENTS, latex.ATTRIBUTES),
     },
     set_tag_attribute_values={"a": {"target": "_blank"}},
     link_rel="noopener noreferrer",
@@ -111,6 +98,7 @@ def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     markdown.core.ruler.before("inline", "keep_long_text_plain", _keep_long_text_plain)
     markdown.core.ruler.push("align_by_class", _align_by_class)
+    latex.read_formulas(markdown)
     markdown.add_render_rule("fence", _fence)
     markdown.add_render_rule("image", _image)
     return markdown

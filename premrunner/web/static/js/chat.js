@@ -1,149 +1,115 @@
 import { Announcer } from "./lib/announcer.js";
-import { Composer } from "./lib/composer.js";
-import { Conversation } from "./lib/conversation.js";
-import { isLoaded } from "./lib/engine.js";
-import { events } from "./lib/events.js";
-import { AnswerView, userMessage } from "./lib/message_view.js";
+import { chooseModel, copySources, editMessage } from "./lib/chat/actions.js";
+import { showBranches } from "./lib/chat/branches.js";
+import { Composer } from "./lib/chat/composer.js";
+import { keepDraft } from "./lib/chat/draft.js";
+import { Messages } from "./lib/chat/messages.js";
+import { Panel } from "./lib/chat/panel.js";
+import { Picker } from "./lib/chat/picker.js";
+import { ConversationSettings } from "./lib/chat/settings.js";
 import { RequestFailed, post } from "./lib/request.js";
-import { isAtEnd, scrollToEnd } from "./lib/scroll.js";
+import { scrollToEnd } from "./lib/scroll.js";
 import { watchSetup } from "./lib/setup.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
-const conversation = Conversation.restore();
+const page = find("conversation-page");
+const address = () => (page.dataset.id ? `/chat/${page.dataset.id}` : "");
 const announcer = new Announcer(find("announcer"));
 const composer = new Composer(find("composer"), { onSend: send, onStop: stop });
-const list = find("messages");
-let isLeaving = false; // The browser cuts the answer before it hides the page: that is no fault.
-let running = null; // The answer that is being written: its view, and the switch that stops it.
+const panel = new Panel(find("panel"), { openId: () => page.dataset.id, onRenamed: showTitle });
+const settings = new ConversationSettings(find("settings"), find("open-settings"), address);
+const messages = new Messages(find("messages"), announcer, {
+  onBusy: (isBusy) => composer.setBusy(isBusy),
+  onTitle: (title) => showTitle(page.dataset.id, title),
+});
+let picker = usePicker();
+let isAsking = false;
 
-function send() {
-  const model = find("model").value;
-  if (running || !composer.text || !model) return;
-  conversation.messages.push({ role: "user", text: composer.text });
-  list.append(userMessage(composer.text));
-  composer.text = "";
-  ask(model);
+function usePicker() {
+  return new Picker(find("picker"), ({ sees }) => composer.attachments.offer(sees));
 }
 
-/** Ask for the answer to what is there, and show it as it comes. */
-async function ask(model) {
-  const wire = conversation.wire;
-  const answer = { role: "assistant", text: "", thinking: "", html: "", model: nameOf(model), ending: "stopped" };
-  conversation.messages.push(answer);
-  const view = show(answer);
-  view.wait(isLoaded(model) ? "" : "Bringing the model into memory…");
-  const { signal } = (running = Object.assign(new AbortController(), { view }));
-  setBusy(true);
-  scrollToEnd();
+async function send() {
+  if (composer.isEmpty || !picker.value) return;
+  const question = { text: composer.text, images: composer.attachments.urls, model: picker.value };
+  const isNew = !page.dataset.id;
+  const said = isNew ? { ...question, settings: settings.values } : { ...question, parent: messages.lastId };
+  if (await ask(isNew ? "/chat/messages" : `${address()}/messages`, said)) composer.clear();
+}
+
+/** Ask the server for an answer, and put what it shows into the page; tells whether it did. */
+async function ask(url, body, from = null) {
+  if (isAsking || messages.isBusy) return false;
+  isAsking = true;
   try {
-    await follow(await post(composer.form.action, { model, messages: wire }, signal), view);
-    answer.ending = "done";
+    const shown = await (await post(url, body)).json();
+    if (!page.dataset.id) begin(shown);
+    history.replaceState(null, "", shown.url); // The branch that was written to last is what this address shows.
+    messages.add(shown.html, from);
+    panel.putOnTop(shown.item);
+    composer.showProblem("");
+    return true;
   } catch (error) {
-    answer.ending = error.name === "AbortError" || isLeaving ? "stopped" : error.message;
+    if (!(error instanceof RequestFailed)) throw error;
+    composer.showProblem(error.message);
+    return false;
+  } finally {
+    isAsking = false;
   }
-  running = null;
-  view.keep();
-  setBusy(false);
-  keepingEnd(() => view.finish());
-  announcer.sayNow(answer.ending === "done" ? `${view.openText} End of the answer.` : endingSaid(answer.ending));
-  conversation.save();
 }
 
-async function follow(response, view) {
-  for await (const event of events(response)) {
-    if (event.trace) view.answer.trace = event.trace;
-    if (event.end) view.answer.numbers = event.end;
-    if (event.text === undefined) continue;
-    keepingEnd(() => announcer.say(view.grow(event)));
-  }
-  if (!view.answer.numbers) throw new RequestFailed("The connection broke before the answer was complete.");
-}
-
-/** Show an answer at the end of the conversation. */
-function show(answer) {
-  const view = new AnswerView(answer, answer.model, { onRetry: retry });
-  list.append(view.element);
-  return view;
+/** The conversation has begun. */
+function begin({ id, title }) {
+  page.dataset.id = id;
+  find("empty")?.remove();
+  find("heading").classList.remove("for-readers");
+  showTitle(id, title);
 }
 
 function stop() {
-  running?.abort();
+  for (const { dataset } of messages.running) post(`${address()}/answers/${dataset.message}/stop`, {}).catch(sayProblem);
 }
 
-/** Ask again for the last answer, in the place of the one that failed. */
-function retry() {
-  if (running || !find("model").value) return;
-  conversation.messages.pop();
-  list.lastElementChild.remove();
-  composer.field.focus();
-  ask(find("model").value);
+function sayProblem(error) {
+  composer.showProblem(error.message);
 }
 
-function setBusy(isBusy) {
-  composer.setBusy(isBusy);
-  list.setAttribute("aria-busy", isBusy);
-  arrange();
+function showTitle(id, title) {
+  panel.retitle(id, title);
+  if (id !== page.dataset.id) return;
+  find("heading").textContent = title;
+  document.title = `${title} · PremRunner`;
 }
 
-/** Show what fits an empty conversation, or one that has begun; Retry belongs to the last answer alone. */
-function arrange() {
-  const isEmpty = conversation.messages.length === 0;
-  find("empty").hidden = !isEmpty;
-  find("new").hidden = isEmpty;
-  list.querySelectorAll("[data-retry]").forEach((button, index, all) => (button.hidden = index < all.length - 1));
-}
+const answerAgain = (answer, model) => ask(`${address()}/answers`, { question: answer.dataset.parent, model }, answer);
 
-function keepingEnd(change) {
-  const wasAtEnd = isAtEnd();
-  change();
-  if (wasAtEnd) scrollToEnd();
-}
-
-function endingSaid(ending) {
-  return ending === "stopped" ? "Stopped." : `The answer failed: ${ending}`;
-}
-
-function nameOf(model) {
-  return [...find("model").options].find((option) => option.value === model).text;
-}
-
-function begin() {
-  stop();
-  conversation.messages = [];
-  conversation.save();
-  list.replaceChildren();
-  arrange();
-  composer.field.focus();
-}
-
-function restore() {
-  for (const message of conversation.messages) {
-    if (message.role === "user") list.append(userMessage(message.text));
-    else show(message).finish();
+async function act({ target }) {
+  const message = target.closest("[data-message]");
+  if (target.closest("[data-again]")) answerAgain(message, message.dataset.model);
+  if (target.closest("[data-continue]")) ask(`${address()}/answers/${message.dataset.message}/continue`, {}, message);
+  if (target.closest("[data-edit]")) {
+    editMessage(message, (text) =>
+      ask(`${address()}/messages`, { text, parent: message.dataset.parent || null, model: picker.value }, message));
   }
-  composer.text = conversation.draft;
-  if ([...find("model").options].some(({ value, disabled }) => value === conversation.model && !disabled)) {
-    find("model").value = conversation.model;
+  if (target.closest("[data-again-with]")) {
+    const model = await chooseModel(find("picker").dataset.choicesUrl);
+    if (model) answerAgain(message, model);
   }
-  arrange();
-  scrollToEnd();
 }
 
-find("new").addEventListener("click", begin);
-find("first-prompts").addEventListener("click", ({ target }) => {
+messages.list.addEventListener("click", act);
+copySources(messages.list, address);
+showBranches(messages, find("earlier"));
+keepDraft(composer, () => page.dataset.id);
+find("first-prompts")?.addEventListener("click", ({ target }) => {
   if (!target.closest("button")) return;
   composer.text = target.textContent;
   composer.field.focus();
   send();
 });
-addEventListener("beforeunload", () => (isLeaving = true));
-addEventListener("pagehide", () => {
-  running?.view.keep();
-  Object.assign(conversation, { draft: composer.field.value, model: find("model").value });
-  conversation.save();
-});
-restore();
+if (!location.hash) scrollToEnd();
 watchSetup(["#setup", "#model"], () => {
+  picker = usePicker();
   find("first-prompts").hidden = false;
   announcer.sayNow("The model is ready.");
 });

@@ -2,12 +2,18 @@ import { csrfToken } from "./page_data.js";
 
 /** A request that was refused or did not arrive, with a sentence for the reader. */
 export class RequestFailed extends Error {
-  /** @param {number} status of the answer; 0 when there was none */
-  constructor(message, status = 0) {
+  /**
+   * @param {number} status of the answer; 0 when there was none
+   * @param {string} field what is wrong, where the server names it
+   */
+  constructor(message, status = 0, field = "") {
     super(message);
-    this.status = status;
+    Object.assign(this, { status, field });
   }
 }
+
+/** Get what an address holds; `signal` ends the request. */
+export const get = (url, signal) => send("GET", url, undefined, signal);
 
 /**
  * Post JSON and return the response, which is one of success.
@@ -24,7 +30,7 @@ export async function send(method, url, body, signal) {
     signal,
   });
   if (response.redirected) throw new RequestFailed("You are logged out. Reload the page to log in again.", 401);
-  if (!response.ok) throw new RequestFailed(await reason(response), response.status);
+  if (!response.ok) throw await refusal(response);
   return response;
 }
 
@@ -40,10 +46,11 @@ async function reach(url, options) {
   }
 }
 
-async function reason(response) {
+async function refusal(response) {
   try {
-    return (await response.json()).error.message;
+    const { message, param } = (await response.json()).error;
+    return new RequestFailed(message, response.status, param ?? "");
   } catch {
-    return `The server answered ${response.status}.`;
+    return new RequestFailed(`The server answered ${response.status}.`, response.status);
   }
 }
