@@ -1,73 +1,18 @@
-"""The chat page, and the events that it draws."""
+"""The chat page while there is nobody to ask."""
 
-from premrunner.domain.chat import Answer
-from premrunner.records import ChatChunk, Usage
 from premrunner.storage.starter_state import StarterState, write_state
-from premrunner.web.pages.chat import rendered
 
 from .conftest import csrf_token
 from .reading import Page
 
 
-class Said:
-    """A call whose answer is known."""
-
-    id = "the-call"
-    ttft_ms = 12.5
-
-    def __init__(self, *chunks: ChatChunk) -> None:
-        self.answer = Answer()
-        self._chunks = chunks
-
-    def chunks(self):
-        for chunk in self._chunks:
-            self.answer.add(chunk)
-            yield chunk
-
-
-END = ChatChunk(finish_reason="stop", usage=Usage(10, 4, 0.0, 20.0, 40.0))
-
-
-def test_an_answer_comes_as_its_trace_its_text_and_its_numbers():
-    events = list(rendered(Said(ChatChunk("**Par"), ChatChunk("is**"), END), "/traces/1"))
-    assert events[0] == {"trace": "/traces/1"}
-    assert "".join(event["text"] for event in events[1:-1]) == "**Paris**"
-    assert events[-2]["open"] == "<p><strong>Paris</strong></p>\n"
-    assert events[-1]["end"] == {
-        "finishReason": "stop",
-        "promptTokens": 10,
-        "completionTokens": 4,
-        "tokensPerSecond": 100.0,
-        "ttftMs": 12.5,
-        "toolCalls": [],
-    }
-
-
-def test_thousands_of_chunks_are_drawn_a_few_times():
-    chunks = [ChatChunk("word\n\n" if index % 50 == 0 else "word ") for index in range(3000)]
-    events = list(rendered(Said(*chunks, END), "/traces/1"))
-    assert len(events) < 100
-    html = "".join(event.get("settled", "") for event in events) + events[-2]["open"]
-    assert Page(html).text.split() == ["word"] * 3000
-
-
-def test_thinking_comes_apart_from_the_answer():
-    events = list(rendered(Said(ChatChunk(thinking="<b>Hm"), ChatChunk("Yes."), END), "/traces/1"))
-    assert "".join(event.get("thinking", "") for event in events) == "<b>Hm"
-    assert "".join(event.get("text", "") for event in events) == "Yes."
-
-
-def test_an_empty_answer_still_ends():
-    assert [list(event) for event in rendered(Said(END), "/traces/1")] == [["trace"], ["end"]]
-
-
-def test_asking_without_an_engine_is_a_503_in_json(visitor):
+def test_asking_without_an_engine_is_a_503_in_json_and_keeps_nothing(visitor, services):
     headers = {"X-CSRFToken": csrf_token(visitor.get("/").text), "Accept": "application/json"}
-    body = {"model": "any", "messages": [{"role": "user", "content": "Hello"}]}
-    answer = visitor.post("/chat/stream", json=body, headers=headers)
+    answer = visitor.post("/chat/messages", json={"model": "any", "text": "Hello"}, headers=headers)
     assert answer.status_code == 503
     assert answer.json["error"]["code"] == "engine_not_ready"
     assert "Retry-After" in answer.headers
+    assert services.conversations.latest() == []
 
 
 def test_without_an_engine_the_page_says_why_nothing_can_be_asked(visitor):
@@ -88,3 +33,18 @@ def test_the_starter_model_shows_how_far_it_is(visitor, settings, monkeypatch, s
         page = Page(visitor.get(path).text)
         assert page.find("progress")[0]["value"] == "42"
         assert "Fetching it." in page.text
+
+
+def test_a_call_opens_in_the_chat_with_its_messages(visitor, record):
+    trace_id = record()
+    opened = visitor.get(f"/chat?from_trace={trace_id}")
+    assert opened.status_code == 303
+    page = Page(visitor.get(opened.location).text)
+    assert "What is the capital of France?" in page.text
+    assert "Paris." in page.text
+    assert f"/traces/{trace_id}" in [link.get("href") for link in page.find("a")]
+
+
+def test_a_call_that_does_not_exist_opens_nothing(visitor, services):
+    assert visitor.get("/chat?from_trace=000000000000000000000000").status_code == 404
+    assert services.conversations.latest() == []

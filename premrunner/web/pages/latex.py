@@ -112,16 +112,15 @@ def _formula_block(state: StateBlock, start_line: int, end_line: int, silent: bo
         if lines[-1].rstrip().endswith(CLOSERS[opener]):
             is_closed = True
             break
+    content = "\n".join(lines).rstrip().removesuffix(CLOSERS[opener] if is_closed else "")
     # Text behind an opener that is not closed is text: "$$ is the process's number".
-    if not is_closed and lines[0].strip():
+    if (not is_closed and lines[0].strip()) or (is_closed and not content.strip()):
         return False
     if silent:
         return True
     state.line = start_line + len(lines)
     token = state.push("formula_block", "math", 0)
-    token.content = "\n".join(lines).rstrip()
-    if is_closed:
-        token.content = token.content[: -len(CLOSERS[opener])]
+    token.content = content
     token.markup, token.meta = opener, {"is_closed": is_closed}
     token.map = [start_line, state.line]
     return True
