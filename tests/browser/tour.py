@@ -6,7 +6,10 @@ from conftest import LiveServer
 from flask import Flask
 
 # What a browser asks for that is no page: files, parts of pages, and addresses that only lead on.
-NO_PAGES = {"ui.assets.send", "ui.assets.favicon", "ui.keys.show"}
+NO_PAGES = {
+    *("ui.assets.send", "ui.assets.favicon", "ui.keys.show"),
+    *("ui.chat.models", "ui.chat.image", "ui.chat.source", "ui.chat.export", "ui.chat_actions.follow"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ TOUR = (
     Stop("login", "ui.login", "/login", "Log in to PremRunner", is_outside=True),
     Stop("error", "", "/nothing-here", "Nothing is here"),
     Stop("chat", "ui.chat.show", "/", "What would you like to know?"),
+    Stop("conversation", "ui.chat.read", "/chat/{conversation_id}", "Paris"),
+    Stop("conversations", "ui.chat.list_page", "/chat/conversations", "What is the capital of France?"),
+    Stop("compare new", "ui.chat.compare_new", "/chat/compare", "One question, two models"),
+    Stop("compare", "ui.chat.compare", "/chat/{conversation_id}/compare", "Paris"),
     Stop("models", "ui.models.show", "/models", "SmolLM2 135M Instruct"),
     Stop("model", "ui.models.show_one", "/models/smollm2-135m-instruct", "Use from code"),
     Stop("traces", "ui.traces.list_page", "/traces", "smollm2-135m-instruct"),
@@ -46,6 +53,7 @@ class Sights:
     """What there is to see on a server; ids that addresses of pages need."""
 
     trace_id: str = ""
+    conversation_id: str = ""
 
 
 def prepare(server: LiveServer) -> Sights:
@@ -54,7 +62,9 @@ def prepare(server: LiveServer) -> Sights:
     server.post("/v1/chat/completions", {"model": "nobody", "messages": [{"role": "user", "content": "Hello"}]})
     if not server.get("/api/keys").json()["keys"]:
         server.post("/api/keys", {"name": "Laptop", "requestsPerMinute": 60})
-    return Sights(trace_id=answer.headers["x-request-id"])
+    trace_id = answer.headers["x-request-id"]
+    opened = server.get(f"/chat?from_trace={trace_id}")
+    return Sights(trace_id=trace_id, conversation_id=opened.url.rsplit("/", 1)[1])
 
 
 def pages_of(app: Flask) -> set[str]:

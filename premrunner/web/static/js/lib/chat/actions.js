@@ -44,7 +44,7 @@ export function editMessage(message, onText) {
   form.className = "edit";
   const field = Object.assign(document.createElement("textarea"), { value: shown.textContent, rows: 2 });
   field.setAttribute("aria-label", "Your message");
-  const send = Object.assign(document.createElement("button"), { className: "primary small", textContent: "Send" });
+  const send = Object.assign(document.createElement("button"), { className: "primary small", textContent: "Send again" });
   const cancel = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: "Cancel" });
   const buttons = Object.assign(document.createElement("div"), { className: "actions" });
   buttons.append(cancel, send);

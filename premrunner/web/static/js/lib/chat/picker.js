@@ -8,7 +8,7 @@ export class Picker {
   constructor(element, onPick = () => {}) {
     this.element = element;
     this.button = element.querySelector("button");
-    this.box = element.querySelector("[role=dialog]");
+    this.box = element.querySelector("[data-picker-box]");
     this.search = element.querySelector("[role=combobox]");
     this.list = element.querySelector("[role=listbox]");
     this.onPick = onPick;

@@ -28,7 +28,7 @@ export class ConversationSettings {
   #clear() {
     for (const field of this.form.elements) if (field.name) field.defaultValue = "";
     for (const option of this.form.querySelectorAll("option")) option.defaultSelected = !option.value;
-    queueMicrotask(() => this.#save());
+    setTimeout(() => this.#save()); // The browser empties the fields after this.
   }
 
   async #save() {
