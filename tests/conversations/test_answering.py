@@ -118,8 +118,8 @@ def test_the_model_names_the_conversation_after_its_first_answer(services, pace,
     pace.say("Paris.")
     pace.finish()
     assert follow_to_end(services, answer).status == "done"
-    assert services.answering.title_after(answer.id) in ("Capital of France", "")  # Empty when it is over already.
-    until(lambda: services.conversations.get(answer.conversation_id).title == "Capital of France")
+    services.answering.wait_for_title(answer.id)
+    assert services.conversations.get(answer.conversation_id).title == "Capital of France"
 
 
 def test_a_title_of_the_owners_is_not_overruled(services, pace, ask):

@@ -69,7 +69,7 @@ def test_the_examples_call_this_model_on_this_server(api, add_model):
     assert text.count('"my-bot"') == 3
 
 
-@pytest.mark.parametrize("path", ["/", "/models", "/models/nasty"])
+@pytest.mark.parametrize("path", ["/chat/models", "/models", "/models/nasty"])
 def test_a_name_is_never_markup(visitor, add_model, path):
     add_model(NASTY, "nasty")
     page = Page(visitor.get(path).text)

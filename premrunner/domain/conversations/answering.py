@@ -102,10 +102,10 @@ class Answering:
             if live is None:
                 time.sleep(KEEP_SECONDS)
 
-    def title_after(self, message_id: str) -> str:
-        """Wait for the title that a conversation gets after an answer; empty when it gets none."""
-        live = self._live.get(message_id)
-        return live.wait_for_title(TITLE_SECONDS) if live else ""
+    def wait_for_title(self, message_id: str) -> None:
+        """Wait until the conversation has got the title that comes after an answer; not at all where none comes."""
+        if live := self._live.get(message_id):
+            live.wait_for_title(TITLE_SECONDS)
 
     def end(self) -> None:
         """Interrupt every answer of this process, because it ends, and wait until that is recorded."""
@@ -124,9 +124,10 @@ class Answering:
             logger.error("Answer %s could not be kept: %s", message.id, failure.message)
         live.end(message)
         try:
-            title = self._title(message, call, live.run.caller) if wants_title and status == "done" else ""
-            live.give_title(title)
+            if wants_title and status == "done":
+                self._title(message, call, live.run.caller)
         finally:
+            live.end_title()
             del self._live[message.id]
 
     def _run(self, live: LiveAnswer) -> tuple[MessageStatus, str]:
@@ -154,20 +155,18 @@ class Answering:
             return 0
         return loaded[0].context_length if loaded else 0
 
-    def _title(self, message: ChatMessage, call: ChatCall, caller: Caller) -> str:
-        """Have the model name the conversation; empty when it did not, or its owner has."""
+    def _title(self, message: ChatMessage, call: ChatCall, caller: Caller) -> None:
+        """Have the model name the conversation; its first words stay where it does not, or its owner has."""
         run = self._chat.open(title_call(call, message.content), replace(caller, request_id=new_id()))
         self._titling[message.conversation_id] = run
         try:
             title = title_in(self._chat.complete(run).text)
             if title:
                 self._threads.run(self._conversations.title, message.conversation_id, title, "model")
-        except PremRunnerError as failure:  # The first words stay.
+        except PremRunnerError as failure:
             logger.info("No title: %s", failure.message, extra={"request_id": run.id})
-            return ""
         finally:
             self._titling.pop(message.conversation_id, None)
-        return title
 
     def _keep_drafts(self) -> None:
         with self._lock:

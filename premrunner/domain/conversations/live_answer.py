@@ -26,7 +26,7 @@ class LiveAnswer:
         self._thinking_since: float | None = None
         self._thinking_ms = message.thinking_ms
         self._kept_count = 0
-        self._title: str | None = None
+        self._is_titled = threading.Event()
         self._changed = threading.Condition()
 
     @property
@@ -77,16 +77,13 @@ class LiveAnswer:
         with self._changed:
             self._changed.wait_for(lambda: self.change_count != seen_count, timeout_seconds)
 
-    def give_title(self, title: str) -> None:
-        """Tell which title the conversation has got; empty when it keeps the one it had."""
-        self._title = title
-        self._tell()
+    def end_title(self) -> None:
+        """Tell that the conversation has got its title, or keeps the one it had."""
+        self._is_titled.set()
 
-    def wait_for_title(self, timeout_seconds: float) -> str:
-        """Return the title that the conversation gets after this answer; empty when it gets none."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._title is not None, timeout_seconds)
-        return self._title or ""
+    def wait_for_title(self, timeout_seconds: float) -> None:
+        """Return when the conversation has got the title that comes after this answer, or when the time is over."""
+        self._is_titled.wait(timeout_seconds)
 
     def _tell(self) -> None:
         with self._changed:

@@ -97,7 +97,7 @@ def stop(conversation_id: str, message_id: str) -> ResponseReturnValue:
 @bp.get("/chat/<conversation_id>/answers/<message_id>/events")
 def follow(conversation_id: str, message_id: str) -> Response:
     """Follow an answer: what it says already, the rest as it comes, and its numbers."""
-    message = services().conversations.message(conversation_id, message_id)
+    services().conversations.message(conversation_id, message_id)  # An error has a status before the first event.
     names = speakers()
 
     def ending(message: ChatMessage) -> dict[str, Any]:
@@ -109,8 +109,11 @@ def follow(conversation_id: str, message_id: str) -> Response:
             "foot": render_template("parts/answer_foot.html", view=view),
         }
 
-    answering = services().answering
-    return event_stream(answering.follow(message.id), ending, lambda: answering.title_after(message.id))
+    def title() -> str:
+        services().answering.wait_for_title(message_id)
+        return services().conversations.get(conversation_id).title
+
+    return event_stream(services().answering.follow(message_id), ending, title)
 
 
 @bp.patch("/chat/<conversation_id>")

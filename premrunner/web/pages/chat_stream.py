@@ -64,7 +64,7 @@ def event_stream(
     Args:
         states: The answer again and again.
         ending: Returns what the page shows of the whole answer.
-        title: Waits for the title that the conversation gets; empty when it keeps the one it has.
+        title: Returns the conversation's title, once the answer has given it one.
     """
 
     def events() -> Generator[bytes, None, None]:
@@ -74,8 +74,7 @@ def event_stream(
                 for drawing in drawings:
                     yield sse.event(drawing) if drawing else STILL_HERE
             yield sse.event({"end": ending(last[0])})
-            if new_title := title():
-                yield sse.event({"title": new_title})
+            yield sse.event({"title": title()})
         except Exception as error:
             if not isinstance(error, PremRunnerError):
                 logger.exception("A page could not follow an answer.")
