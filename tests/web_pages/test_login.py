@@ -68,7 +68,7 @@ def test_logging_out_ends_the_session(visitor):
     assert visitor.get("/").status_code == 302
 
 
-@pytest.mark.parametrize("path", ["/logout", "/chat/stream"])
+@pytest.mark.parametrize("path", ["/logout", "/chat/messages"])
 def test_a_session_changes_nothing_without_the_pages_token(visitor, path):
     assert visitor.post(path, json={}).status_code == 403
     assert visitor.get("/").status_code == 200
