@@ -31,7 +31,7 @@ def test_the_starter_model_shows_how_far_it_is(visitor, settings, monkeypatch, s
     monkeypatch.setattr(type(services.starter), "progress", lambda self: StarterState("fetching", 42, "Fetching it."))
     for path in ("/", "/models"):
         page = Page(visitor.get(path).text)
-        assert page.find("progress")[0]["value"] == "42"
+        assert "42" in [progress.get("value") for progress in page.find("progress")]
         assert "Fetching it." in page.text
 
 
