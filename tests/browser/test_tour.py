@@ -22,7 +22,9 @@ WATCH_SHIFTS = """
     window.shifts = [];
     new PerformanceObserver((list) => {
         for (const { value, sources } of list.getEntries())
-            for (const { node } of sources) window.shifts.push(`${value} ${node?.outerHTML?.slice(0, 80)}`);
+            for (const { node } of sources)
+                // The engine may come or go at any moment, and says so.
+                if (!node?.closest?.("[data-engine]")) window.shifts.push(`${value} ${node?.outerHTML?.slice(0, 80)}`);
     }).observe({ type: "layout-shift", buffered: true });
 """
 # Where the keyboard is, and whether one sees it there.

@@ -1,4 +1,5 @@
 /** What every page does: the engine's chip, menus, questions before forms, keys. Pages with more bring a script too. */
+import { watchCopyButtons } from "./lib/copy.js";
 import { confirmForms } from "./lib/dialog.js";
 import { watchEngine } from "./lib/engine.js";
 import { watchMenus } from "./lib/menus.js";
@@ -16,6 +17,7 @@ register("?", "Show these shortcuts", showShortcuts, EVERYWHERE);
 document.querySelector("[data-shortcuts-help]").addEventListener("click", showShortcuts);
 watchEngine();
 watchMenus();
+watchCopyButtons();
 endServersToasts();
 confirmForms();
 watchShortcuts();

@@ -1,4 +1,3 @@
-import { copyButtons } from "./lib/copy.js";
 import { confirm } from "./lib/dialog.js";
 import { sizeText } from "./lib/format.js";
 import { localTimes } from "./lib/local_time.js";
@@ -14,11 +13,6 @@ const addressOf = (alias) => `/models/${alias.split("/").map(encodeURIComponent)
 
 async function refresh() {
   await takeOver("#model");
-  enliven();
-}
-
-function enliven() {
-  copyButtons();
   localTimes();
 }
 
@@ -61,7 +55,7 @@ document.addEventListener("click", async ({ target }) => {
   }
 });
 
-enliven();
+localTimes();
 watchLoading(refresh);
 watchEditing();
 saySaid();

@@ -1,4 +1,3 @@
-import { copyButtons } from "./lib/copy.js";
 import { takeOver, watchLoading } from "./models/cards.js";
 import { watchDropZone } from "./models/drop_zone.js";
 import { follow } from "./models/feed.js";
@@ -14,7 +13,6 @@ const arrivals = () => (opened ??= import("./models/arrivals.js").then(({ Arriva
 
 async function refresh() {
   await takeOver("#here");
-  copyButtons();
 }
 
 /** While the engine starts or the first model is fetched, the page tells how far that is. */
@@ -25,8 +23,6 @@ function watchFirst() {
     watchFirst();
   }, FIRST_EVERY_MS);
 }
-
-copyButtons();
 saySaid();
 watchDropZone(async (picked) => (await arrivals()).take(picked));
 watchLoading(refresh);

@@ -1,4 +1,3 @@
-import { copyButtons } from "./lib/copy.js";
 import { localTimes } from "./lib/local_time.js";
 import { register } from "./lib/shortcuts.js";
 import { showTabs } from "./lib/tabs.js";
@@ -9,7 +8,6 @@ const RELOAD_MS = 1500;
 const press = (selector) => () => document.querySelector(selector)?.click();
 
 showTabs();
-copyButtons();
 localTimes();
 register("u", "Good answer", press("[data-rate=good]"));
 register("d", "Bad answer", press("[data-rate=bad]"));

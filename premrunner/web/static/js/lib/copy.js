@@ -28,10 +28,10 @@ function writeFromSelection(text) {
   return isCopied;
 }
 
-/** Make every button with data-copy copy the element of that id. */
-export function copyButtons() {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => copyText(document.getElementById(button.dataset.copy).textContent, button));
-  }
+/** Let every button with data-copy, whenever it comes, copy the element of that id. */
+export function watchCopyButtons() {
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (button) copyText(document.getElementById(button.dataset.copy).textContent, button);
+  });
 }

@@ -3,7 +3,6 @@ const WAITING_MS = 1500;
 
 const chip = document.querySelector("[data-engine]");
 const names = { builtin: "built-in (llama.cpp)", ollama: "Ollama" };
-let isWatching = false;
 let status = { state: chip?.dataset.state, loadedModels: JSON.parse(chip?.dataset.loaded ?? "[]") };
 
 /** Whether the engine had a model in its memory when it was last asked. */
@@ -15,8 +14,7 @@ const withoutTag = (name) => name.replace(/:latest$/, "");
 
 /** Keep the header's engine chip true; asks more often while the engine is not ready, and not at all unseen. */
 export function watchEngine() {
-  if (!chip || isWatching) return;
-  isWatching = true;
+  if (!chip) return;
   document.addEventListener("visibilitychange", () => document.hidden || ask());
   later();
 }
