@@ -40,7 +40,6 @@ def terms_shape(terms: Terms) -> dict[str, Any]:
         "memoryBytes": terms.memory_bytes,
         "freeMemoryBytes": terms.free_memory_bytes,
         "contextLength": terms.context_length,
-        "isEngineCopyLinked": terms.is_engine_copy_linked,
         "bases": [base_shape(base) for base in terms.bases],
         "ggufTensorTypes": terms.tensor_types,
         "ggufFileTypes": terms.file_types,

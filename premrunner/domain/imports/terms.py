@@ -72,7 +72,6 @@ class Terms:
 
     Attributes:
         takes_others: Whether llama.cpp's own converter is installed, for architectures that are not listed.
-        is_engine_copy_linked: Whether the engine's copy takes no second place on the disk.
     """
 
     architectures: Sequence[str]
@@ -83,7 +82,6 @@ class Terms:
     memory_bytes: int
     free_memory_bytes: int
     context_length: int
-    is_engine_copy_linked: bool
     bases: Sequence[KnownBase]
     tensor_types: Mapping[int, TensorType] = field(default_factory=lambda: TENSOR_TYPES)
     file_types: Mapping[int, str] = field(default_factory=lambda: FILE_TYPES)
@@ -114,7 +112,6 @@ class ImportTerms:
             memory_bytes=machine_memory_bytes(),
             free_memory_bytes=free_memory_bytes(),
             context_length=DEFAULT_CONTEXT,
-            is_engine_copy_linked=self._blobs_are_ours(),
             bases=self.bases(),
         )
 

@@ -18,19 +18,13 @@ function bytesPerWeight({ name, shape }, type, { isTied }) {
   return isNarrow ? type.narrowBytes : type.weightBytes;
 }
 
-/** Return the output types with the size that each would give, and which one is what `auto` means. */
-export function typesWithSizes(findings, terms) {
-  return terms.outputTypes.map((type) => ({ name: type.name, bytes: convertedBytes(findings, type), isStored: type.name === findings.storedAs }));
-}
-
 /** Return the memory that running it takes: weights, the attention's cache of the context, and the engine itself. */
 export function memoryBytes(findings, modelBytes, contextTokens) {
   return modelBytes + (findings.cacheBytesAToken ?? 0) * contextTokens + OVERHEAD_BYTES;
 }
 
-/** Return the disk that is taken at the peak, as the server reckons it, and by the finished model. */
-export function diskBytes(findings, modelBytes) {
+/** Return the disk that is taken at the peak, as the server reckons it: sent, converted, and the engine's copy. */
+export function diskBytes(findings) {
   const isFinished = findings.kind === "gguf" && findings.form === "plain";
-  const conversion = isFinished ? 0 : findings.sizeBytes;
-  return { peak: findings.sizeBytes * 2 + conversion, after: modelBytes };
+  return findings.sizeBytes * (isFinished ? 2 : 3);
 }

@@ -41,7 +41,7 @@ function refuseTooLarge(findings, terms) {
       "Raise that setting on the server.",
     );
   }
-  const { peak } = diskBytes(findings, 0);
+  const peak = diskBytes(findings);
   if (peak <= terms.freeBytes) return;
   throw new Refusal(
     `It needs ${gigabytes(peak)} of the server's disk: sent, converted, and as the engine's copy. ${gigabytes(terms.freeBytes)} are free.`,

@@ -78,7 +78,7 @@ export class ProspectForm {
   get figures() {
     const { findings, terms } = this;
     const model = this.#bytesOf(this.form.elements.outputType.value);
-    const disk = diskBytes(findings, model);
+    const disk = diskBytes(findings);
     const memory = memoryBytes(findings, model, this.contextTokens);
     const base = findings.hasBase ? "comes along" : findings.base ? `${findings.base.name}, is here` : `${findings.baseName || "not named"}, is not here`;
     return [
@@ -88,7 +88,7 @@ export class ProspectForm {
       ["Rank", findings.rank ? String(findings.rank) : ""],
       ["Context", findings.contextLength ? `${findings.contextLength.toLocaleString("en")} tokens` : ""],
       ["Base", findings.kind === "adapter" ? base : "", findings.hasBase || findings.base ? "" : "problem"],
-      ["Disk meanwhile", `${sizeText(disk.peak)} of ${sizeText(terms.freeBytes)}`, disk.peak > terms.freeBytes ? "problem" : ""],
+      ["Disk meanwhile", `${sizeText(disk)} of ${sizeText(terms.freeBytes)}`, disk > terms.freeBytes ? "problem" : ""],
       ["Memory", model ? `${sizeText(memory)} of ${sizeText(terms.memoryBytes)}` : "", memory > terms.memoryBytes ? "problem" : ""],
     ];
   }
