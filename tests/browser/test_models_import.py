@@ -58,6 +58,7 @@ def page(context: BrowserContext, server: LiveServer, complaints: Complaints) ->
     complaints.watch(page, server.url)
     page.goto(f"{server.url}/login?token={server.token}")
     page.goto(f"{server.url}/models")
+    page.wait_for_load_state("networkidle")  # Scripts are there, and listen to keys.
     yield page
     assert complaints == []
 
