@@ -92,8 +92,9 @@ def test_a_base_in_the_data_folder_is_found_by_any_of_its_names(api, settings):
     folder = settings.data_path / "bases" / "HuggingFaceTB--SmolLM2-135M"
     folder.mkdir()
     (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(bytes(8))
     for name in ("HuggingFaceTB/SmolLM2-135M", "unsloth/SmolLM2-135M-bnb-4bit", "/home/me/SmolLM2-135M"):
         found = api.get("/api/import-options", query_string={"base": name}).json["base"]
         assert found is not None, name
-        assert found["id"] == "HuggingFaceTB/SmolLM2-135M", name
+        assert found["id"] == "HuggingFaceTB--SmolLM2-135M", name
     assert api.get("/api/import-options?base=meta-llama/Llama-3.2-1B").json["base"] is None
