@@ -1,5 +1,6 @@
 """Commands that run and look after the site."""
 
+import os
 import sys
 
 import click
@@ -24,6 +25,8 @@ def serve(host: str | None, port: int | None, reload: bool) -> None:
 @reporting
 def worker() -> None:
     """Do imports, and clean up, until Ctrl-C. `serve` does this by itself."""
+    # A merge has several pieces at work already; the linear algebra library reads this when it is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from premrunner.worker import Worker
 
     Worker(load_settings()).run()
