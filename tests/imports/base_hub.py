@@ -12,12 +12,20 @@ class BaseHub:
     Args:
         models: Folder of each id.
         breaks_after: The first answer that is longer ends after so many bytes, without a word.
+        stalls_after: The first answer that is longer goes silent after so many bytes.
         redirects: Where a path leads instead of having content.
     """
 
     def __init__(
-        self, models: Mapping[str, Path], *, breaks_after: int = 0, redirects: Mapping[str, str] | None = None
+        self,
+        models: Mapping[str, Path],
+        *,
+        breaks_after: int = 0,
+        stalls_after: int = 0,
+        redirects: Mapping[str, str] | None = None,
     ) -> None:
+        self._stalls_after = stalls_after
+        self._ending = threading.Event()
         self.paths: list[str] = []
         self.ranges: list[str] = []
         self._models = models
@@ -38,6 +46,7 @@ class BaseHub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ending.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -79,5 +88,10 @@ class BaseHub:
         end = len(content)
         if self._breaks_after and end > self._breaks_after:
             end, self._breaks_after = self._breaks_after, 0
+        if self._stalls_after and end > self._stalls_after:
+            handler.wfile.write(content[start : self._stalls_after])
+            self._stalls_after = 0
+            self._ending.wait()
+            return
         handler.wfile.write(content[start:end])
         handler.close_connection = True
