@@ -31,8 +31,9 @@ WATCH_SHIFTS = """
 FOCUSED = """() => {
     const element = document.activeElement;
     const { width, height } = element.getBoundingClientRect();
-    const style = getComputedStyle(element);
-    const isMarked = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    // The box around the chat's question is marked in its place.
+    const isMarked = [element, element.parentElement ?? element].map((one) => getComputedStyle(one))
+        .some(({ outlineStyle, outlineWidth }) => outlineStyle !== "none" && parseFloat(outlineWidth) > 0);
     element.dataset.visited = "";
     return {
         isPage: element === document.body,
