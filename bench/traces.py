@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
 import orjson
-from sqlalchemy import insert
+from sqlalchemy import Engine, insert
 
 from premrunner.app import create_app, prepare_database
-from premrunner.config import load_settings
+from premrunner.config import Settings, load_settings
 from premrunner.domain.spoken import preview, searchable
 from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.net.native_threads import NativeThreads
@@ -37,6 +38,7 @@ PAGE = 51
 LIMIT_MS = 30.0
 REPEATS = 9
 EXPORTED = 100_000
+FEW_ROWS = 10_000
 CACHE = Path(__file__).parent.parent / ".cache" / "bench"
 
 MODELS = ("support-bot", "support-bot-v2", "llama3.2:3b", "qwen2.5-coder:7b", "sql-writer", "experiment-7")
@@ -117,13 +119,13 @@ def fill(url: str, count: int) -> None:
     engine, batch = writer_engine(url), []
     for row in rows(count):
         batch.append(row)
-        if len(batch) == BATCH_ROWS or row is None:
+        if len(batch) == BATCH_ROWS:
             _write(engine, batch)
             batch = []
     _write(engine, batch)
 
 
-def _write(engine, batch: list[dict]) -> None:
+def _write(engine: Engine, batch: list[dict[str, object]]) -> None:
     if not batch:
         return
     with engine.begin() as connection:
@@ -133,16 +135,17 @@ def _write(engine, batch: list[dict]) -> None:
 
 def database(folder: Path, count: int) -> str:
     """Return the URL of a filled database, making it if it is not there."""
-    data = folder / f"traces-{count}"
-    settings = load_settings(
-        {"DATA_PATH": str(data), "PREMRUNNER_STARTER": "none", "LOG_LEVEL": "warning"}, dotenv=None
-    )
-    app = create_app(settings)
+    app = create_app(_settings(folder, count))
     prepare_database(app)
     url = app.config["SQLALCHEMY_DATABASE_URI"]
     if TraceStore(Database(writer_engine(url))).count(TraceFilter()) != count:
         fill(url, count)
     return url
+
+
+def _settings(folder: Path, count: int) -> Settings:
+    data = str(folder / f"traces-{count}")
+    return load_settings({"DATA_PATH": data, "PREMRUNNER_STARTER": "none", "LOG_LEVEL": "warning"}, dotenv=None)
 
 
 def measure(name: str, run: Callable[[], object], limit_ms: float | None = LIMIT_MS) -> Figure:
@@ -201,6 +204,50 @@ def figures(url: str) -> list[Figure]:
     return [measure(name, run) for name, run in runs.items()]
 
 
+def page_figures(folder: Path) -> list[Figure]:
+    """Measure whole pages at 10,000 traces, as the web process makes them."""
+    url = database(folder, FEW_ROWS)
+    app = create_app(_settings(folder, FEW_ROWS))
+    visitor = app.test_client()
+    visitor.get("/login", query_string={"token": app.extensions["premrunner"].token})
+    newest = TraceStore(Database(writer_engine(url))).ids(TraceFilter(), NEWEST, 1)[0]
+    paths = {
+        "page: list": "/traces",
+        "page: list, filtered": f"/traces?model={MODELS[0]}&status=ok",
+        "page: news": f"/traces/news?newest={newest}",
+        "page: one trace": f"/traces/{newest}",
+    }
+    return [measure(name, partial(visitor.get, path)) for name, path in paths.items()]
+
+
+def export_growth(url: str, count: int) -> tuple[float, int]:
+    """Export in a process of its own; return its rows a second and the bytes of memory it grew by after the first rows."""
+    found = subprocess.run([sys.executable, "-c", EXPORT, url, str(count)], check=True, capture_output=True, text=True)
+    rate, growth = found.stdout.split()
+    return float(rate), int(growth) * 1024
+
+
+EXPORT = """
+import resource, sys, time
+from itertools import islice
+from premrunner.domain.trace_export import TraceExport
+from premrunner.domain.trace_formats import FORMATS
+from premrunner.net.native_threads import NativeThreads
+from premrunner.records import TraceFilter
+from premrunner.storage.database import Database, writer_engine
+from premrunner.storage.trace_feedback_store import TraceFeedbackStore
+from premrunner.storage.trace_store import TraceStore
+database = Database(writer_engine(sys.argv[1]))
+export = TraceExport(TraceStore(database), TraceFeedbackStore(database), NativeThreads(1))
+lines = FORMATS["jsonl"][1](export.calls(TraceFilter()))
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+sum(map(len, islice(lines, 1000)))
+before, begun = peak(), time.monotonic()
+sum(map(len, islice(lines, int(sys.argv[2]) - 1000)))
+print(int(sys.argv[2]) / (time.monotonic() - begun), peak() - before)
+"""
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -208,9 +255,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=CACHE)
     wanted = parser.parse_args()
     url = database(wanted.folder, wanted.rows)
-    for figure in figures(url):
+    print(f"| at {wanted.rows:,} traces | median ms | min-max | limit |\n|---|---|---|---|")
+    for figure in (*figures(url), *page_figures(wanted.folder)):
         least, most = min(figure.milliseconds), max(figure.milliseconds)
-        print(f"{figure.name:40} {figure.median_ms:8.2f} ms  ({least:.2f}-{most:.2f})", flush=True)
+        print(
+            f"| {figure.name} | {figure.median_ms:.1f} | {least:.1f}-{most:.1f} | {figure.limit_ms:.0f} |", flush=True
+        )
+    rate, growth = export_growth(url, min(EXPORTED, wanted.rows))
+    print(f"\nExport of {min(EXPORTED, wanted.rows):,}: {rate:,.0f} rows/s, memory grew by {growth / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":
