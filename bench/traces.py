@@ -1,13 +1,14 @@
 """Measure lists, filters, searches, statistics and exports of a million traces.
 
 The database is filled once, through the same tables and books as the writer's, and kept for the next run. Each figure
-is the median of several calls, on a connection of its own each, as the website makes them; what is compared is a page
-of the same shape, or a limit in milliseconds that a person does not notice.
+is the median of several calls, and its limit what a person does not notice.
 """
 
 import argparse
 import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from premrunner.domain.spoken import preview, searchable
 from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import TraceFilter, id_at
-from premrunner.storage.database import Database, writer_engine
+from premrunner.storage.database import Database, reader_engine, writer_engine
 from premrunner.storage.trace_books import book
 from premrunner.storage.trace_query import NEWEST, OLDEST, Place
 from premrunner.storage.trace_store import TraceStore
@@ -56,12 +57,12 @@ class Figure:
     Attributes:
         name: What was measured.
         milliseconds: Of each repeat.
-        limit_ms: What it may take; None where another figure is the measure.
+        limit_ms: What it may take.
     """
 
     name: str
     milliseconds: list[float]
-    limit_ms: float | None = LIMIT_MS
+    limit_ms: float = LIMIT_MS
 
     @property
     def median_ms(self) -> float:
@@ -148,7 +149,7 @@ def _settings(folder: Path, count: int) -> Settings:
     return load_settings({"DATA_PATH": data, "PREMRUNNER_STARTER": "none", "LOG_LEVEL": "warning"}, dotenv=None)
 
 
-def measure(name: str, run: Callable[[], object], limit_ms: float | None = LIMIT_MS) -> Figure:
+def measure(name: str, run: Callable[[], object], limit_ms: float = LIMIT_MS) -> Figure:
     """Run something a few times, the first of which does not count."""
     run()
     found = []
@@ -161,7 +162,7 @@ def measure(name: str, run: Callable[[], object], limit_ms: float | None = LIMIT
 
 def figures(url: str) -> list[Figure]:
     """Measure everything but the export."""
-    store, talk = TraceStore(Database(writer_engine(url))), Talk(1)
+    store, talk = TraceStore(Database(reader_engine(url))), Talk(1)
     statistic = TraceStatistics(store, NativeThreads(1))
     now = datetime.now(timezone.utc)
     middle = Place(before=id_at(now - timedelta(days=DAYS / 2)))
@@ -221,7 +222,7 @@ def page_figures(folder: Path) -> list[Figure]:
 
 
 def export_growth(url: str, count: int) -> tuple[float, int]:
-    """Export in a process of its own; return its rows a second and the bytes of memory it grew by after the first rows."""
+    """Export in a process of its own; return its rows a second, and the bytes it grew by after the first rows."""
     found = subprocess.run([sys.executable, "-c", EXPORT, url, str(count)], check=True, capture_output=True, text=True)
     rate, growth = found.stdout.split()
     return float(rate), int(growth) * 1024
@@ -234,10 +235,10 @@ from premrunner.domain.trace_export import TraceExport
 from premrunner.domain.trace_formats import FORMATS
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import TraceFilter
-from premrunner.storage.database import Database, writer_engine
+from premrunner.storage.database import Database, reader_engine
 from premrunner.storage.trace_feedback_store import TraceFeedbackStore
 from premrunner.storage.trace_store import TraceStore
-database = Database(writer_engine(sys.argv[1]))
+database = Database(reader_engine(sys.argv[1]))
 export = TraceExport(TraceStore(database), TraceFeedbackStore(database), NativeThreads(1))
 lines = FORMATS["jsonl"][1](export.calls(TraceFilter()))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

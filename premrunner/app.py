@@ -52,7 +52,7 @@ from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.base_files import BaseFiles
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore
-from premrunner.storage.database import Database, database_url, pool_options, tune, writer_engine
+from premrunner.storage.database import Database, database_url, pool_options, reader_engine, tune, writer_engine
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.job_queue import JobQueue
@@ -182,7 +182,8 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     counting = Metrics()
     open_engine = partial(writer_engine, app.config["SQLALCHEMY_DATABASE_URI"])
     # Native threads share no pool with greenlets.
-    trace_database, trace_threads = Database(open_engine()), NativeThreads(TRACE_THREADS)
+    trace_database = Database(reader_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
+    trace_threads = NativeThreads(TRACE_THREADS)
     traces, judgements = TraceStore(trace_database), TraceFeedbackStore(trace_database)
     tracing = Tracing(TraceWriter(open_engine, processes), traces, judgements, trace_threads, counting)
     keeping = Keeping(settings.traces_keep_days, settings.traces_keep_count)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, SingletonThreadPool
 
 from premrunner.errors import SettingsInvalid, StorageFailed
 
@@ -55,6 +55,11 @@ def tune(engine: Engine) -> Engine:
 def writer_engine(url: str) -> Engine:
     """Return an engine for native threads, which share no pool (and no lock) with greenlets."""
     return tune(create_engine(url, poolclass=NullPool, **({} if _is_sqlite(url) else REMOTE)))
+
+
+def reader_engine(url: str) -> Engine:
+    """Return an engine whose threads each keep their connection: to open one costs more than most questions."""
+    return tune(create_engine(url, poolclass=SingletonThreadPool, **({} if _is_sqlite(url) else REMOTE)))
 
 
 def _is_sqlite(url: str) -> bool:
