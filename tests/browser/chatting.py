@@ -5,7 +5,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-ANSWER_MS = 60_000
+ANSWER_MS = 120_000
 
 
 def ask_without_chance(page: Page, **settings) -> None:

@@ -71,7 +71,7 @@ def test_escape_stops_an_answer_which_can_be_gone_on_with(page):
 
 
 def test_an_answer_goes_on_while_the_page_is_reloaded_and_after_it_was_closed(page, context, live_server):
-    ask_without_chance(page, max_tokens=300)
+    ask_without_chance(page, max_tokens=160)
     ask(page, LONG_QUESTION)
     has_begun(page)
     address = page.url
@@ -293,6 +293,7 @@ def test_everything_is_done_with_keys_alone(page):
 def test_two_models_are_compared_and_one_is_gone_on_with(page, live_server):
     ask_without_chance(page, max_tokens=12)
     page.get_by_role("link", name="Compare two models").click()
+    page.wait_for_url("**/chat/compare")
     ask(page, FRANCE)
     has_finished(page)
     expect(page.locator(".columns .from-model")).to_have_count(2)
@@ -301,6 +302,7 @@ def test_two_models_are_compared_and_one_is_gone_on_with(page, live_server):
     expect(page.locator(".columns .prose").last).to_contain_text("Paris")
     page.get_by_role("link", name="Go on with this one").first.click()
     expect(page.locator(".from-model .versions")).to_contain_text("1/2")
+    page.wait_for_load_state()
     ask(page, "And of Italy?")
     has_finished(page)
     expect(page.locator(".message")).to_have_count(4)
