@@ -26,7 +26,7 @@ async function send() {
   const question = { text: composer.text, images: composer.attachments.urls, models, settings: settings.values };
   try {
     const shown = await (await post("/chat/messages", question)).json();
-    history.pushState(null, "", `${shown.url}/compare`);
+    history.replaceState(null, "", `${shown.url}/compare`);
     find("empty")?.remove();
     const [first, ...answers] = document.createRange().createContextualFragment(shown.html).children;
     asked.replaceChildren(first);
@@ -50,4 +50,3 @@ function offerPictures() {
 }
 
 for (const list of [asked, messages.list]) copySources(list, address);
-addEventListener("popstate", () => location.reload());
