@@ -14,7 +14,7 @@ ALLOWED = {
     "weights": set(),
     "archives": set(),
     "engine": {"net"},
-    "storage": set(),
+    "storage": {"net"},
     "builtin": {"net", "weights"},
     "domain": {"net", "engine", "storage", "weights", "archives"},
     "web": {"net", "domain"},

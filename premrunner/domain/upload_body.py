@@ -1,15 +1,14 @@
 """Bytes on their way in, as the domain sees them: a source that pours, and what a form says beside."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from premrunner.net.native_threads import NativeThreads
+from premrunner.net.pipes import Sink
 from premrunner.storage.upload_spool import Spool
 
 # An index of more digits is nobody's.
 LARGEST_INDEX = 10**9
-Sink = Callable[[memoryview], None]
 
 
 class Body(Protocol):
@@ -20,7 +19,7 @@ class Body(Protocol):
         """How many there will be; None when only their end tells."""
 
     def pour(self, sink: Sink, threads: NativeThreads) -> None:
-        """Give all of them to a sink, which is called on native threads.
+        """Give all of them to a sink.
 
         Raises:
             Cancelled: They ended early.

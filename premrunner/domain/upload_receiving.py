@@ -76,7 +76,7 @@ class Receiving:
             return replace(address, total_chunks=self.chunk(address, form))
         spool = self._threads.run(self._files.open_spool, self._uploads.most_bytes)
         try:
-            form.pour(spool.write, self._threads)
+            form.pour(spool, self._threads)
             address = form.address()
             if address is None:
                 raise InvalidRequest("Missing chunk or modelId")
@@ -100,7 +100,7 @@ class Receiving:
         writer = self._threads.run(self._files.open_chunk, upload, place, digest, grows=True)
         try:
             _require_offset(writer.begin_bytes, offset_bytes)
-            body.pour(writer.write, self._threads)
+            body.pour(writer, self._threads)
             self._threads.run(writer.finish)
         except BaseException:
             with suppress(PremRunnerError):  # What went wrong first is what the client must know.
@@ -129,7 +129,7 @@ class Receiving:
         self._uploads.require_space(announced)
         spool = self._threads.run(self._files.open_spool, self._uploads.most_bytes, hashes=True)
         try:
-            form.pour(spool.write, self._threads)
+            form.pour(spool, self._threads)
             if not form.model_name():
                 raise InvalidRequest("File and name are required", param="name")
             files = [UploadFile(path, spool.size_bytes, spool.sha256)]
@@ -159,7 +159,7 @@ class Receiving:
     def _write(self, upload: UploadRecord, place: ChunkPlace, body: Body, digest: Digest | None) -> None:
         writer = self._threads.run(self._files.open_chunk, upload, place, digest)
         try:
-            body.pour(writer.write, self._threads)
+            body.pour(writer, self._threads)
             self._threads.run(writer.finish)
         finally:
             writer.close()

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from premrunner.errors import UploadTooLarge
+from premrunner.net.pipes import PIPE_BYTES, Sink, can_splice, empty_pipe, open_pipe
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
@@ -36,6 +38,11 @@ class Spool:
         """Hex digest of what has come."""
         return self._hash.hexdigest() if self._hash else ""
 
+    @property
+    def needs_memory(self) -> bool:
+        """Whether it hashes what it takes."""
+        return self._hash is not None
+
     def write(self, data: memoryview) -> None:
         """Take more bytes.
 
@@ -43,23 +50,45 @@ class Spool:
             UploadTooLarge: They are more than it takes.
             DiskFull: There is no space.
         """
-        if self.size_bytes + len(data) > self._most_bytes:
-            raise UploadTooLarge(f"The file has more than {self._most_bytes} bytes (MAX_UPLOAD_BYTES).")
-        with disk_errors():
+        with self._taking(len(data)):
             write_all(self._file, data, self.size_bytes)
-            self.size_bytes += len(data)
             if self._hash:
                 self._hash.update(data)
-                if self.size_bytes - self._flushed >= WRITE_BACK_BYTES:  # It stays; the other kind is soon deleted.
-                    begin_write_back(self._file, self._flushed, self.size_bytes - self._flushed)
-                    self._flushed = self.size_bytes
 
-    def copy_to(self, sink: Callable[[memoryview], None]) -> None:
+    def write_from(self, pipe: int, count: int) -> None:
+        """Take bytes that lie in a pipe.
+
+        Raises:
+            PremRunnerError: As `write` does.
+        """
+        with self._taking(count):
+            empty_pipe(pipe, self._file, count, self.size_bytes)
+
+    @contextmanager
+    def _taking(self, count: int) -> Iterator[None]:
+        if self.size_bytes + count > self._most_bytes:
+            raise UploadTooLarge(f"The file has more than {self._most_bytes} bytes (MAX_UPLOAD_BYTES).")
+        with disk_errors():
+            yield
+            self.size_bytes += count
+            # The kind that is hashed stays; the other is soon deleted, and the disk need not see it.
+            if self._hash and self.size_bytes - self._flushed >= WRITE_BACK_BYTES:
+                begin_write_back(self._file, self._flushed, self.size_bytes - self._flushed)
+                self._flushed = self.size_bytes
+
+    def copy_to(self, sink: Sink) -> None:
         """Give everything to a sink, piece by piece."""
+        if can_splice() and not sink.needs_memory:
+            with open_pipe() as (outlet, inlet):
+                offset = 0
+                while count := os.splice(self._file, inlet, PIPE_BYTES, offset_src=offset):
+                    sink.write_from(outlet, count)
+                    offset += count
+            return
         buffer = memoryview(bytearray(COPY_BYTES))
         offset = 0
         while count := os.preadv(self._file, [buffer], offset):
-            sink(buffer[:count])
+            sink.write(buffer[:count])
             offset += count
 
     def move(self, target: Path) -> None:

@@ -2,8 +2,11 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from premrunner.errors import DigestMismatch, InvalidRequest, UploadConflict
+from premrunner.net.pipes import empty_pipe
 from premrunner.records import Digest
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.upload_layout import ChunkPlace
@@ -49,6 +52,11 @@ class ChunkWriter:
         """Where in the chunk the first byte goes."""
         return self._slot.received_bytes
 
+    @property
+    def needs_memory(self) -> bool:
+        """Whether it hashes what it takes."""
+        return self._hash is not None
+
     def write(self, data: memoryview) -> None:
         """Take more bytes.
 
@@ -57,15 +65,30 @@ class ChunkWriter:
             UploadConflict: Somebody else writes this chunk now.
             DiskFull: There is no space.
         """
-        if self.end_bytes + len(data) > self._place.length_bytes:
+        with self._taking(len(data)) as offset_bytes:
+            write_all(self._data, data, offset_bytes)
+            if self._hash:
+                self._hash.update(data)
+
+    def write_from(self, pipe: int, count: int) -> None:
+        """Take bytes that lie in a pipe.
+
+        Raises:
+            PremRunnerError: As `write` does.
+        """
+        with self._taking(count) as offset_bytes:
+            empty_pipe(pipe, self._data, count, offset_bytes)
+
+    @contextmanager
+    def _taking(self, count: int) -> Iterator[int]:
+        """Yield where so many bytes go."""
+        if self.end_bytes + count > self._place.length_bytes:
             raise InvalidRequest(f"Chunk {self._place.index} is larger than its {self._place.length_bytes} bytes.")
         with disk_errors():
             if not self._ledger.is_writer(self._place.index, self._slot.writer):
                 raise UploadConflict(OVERTAKEN)
-            write_all(self._data, data, self._place.offset_bytes + self.end_bytes)
-            if self._hash:
-                self._hash.update(data)
-            self.end_bytes += len(data)
+            yield self._place.offset_bytes + self.end_bytes
+            self.end_bytes += count
             if self.end_bytes - self._flushed >= WRITE_BACK_BYTES:
                 self._begin_write_back()
         if self._grows and not self._hash and self.end_bytes - self._counted >= CHECKPOINT_BYTES:

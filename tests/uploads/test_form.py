@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from premrunner.errors import InvalidRequest
@@ -14,18 +16,22 @@ class Bytes:
     def __init__(self, data: bytes, piece: int) -> None:
         self.rest, self.piece, self.length_bytes = data, piece, len(data)
 
+    @property
+    def rest_bytes(self) -> int:
+        return len(self.rest)
+
     def read(self, size: int) -> bytes:
         data, self.rest = self.rest[:size], self.rest[size:]
         return data
 
-    def pour(self, sink, threads) -> None:
-        while data := self.read(self.piece):
-            sink(memoryview(data))
+    def pour(self, sink, threads, leave_bytes) -> None:
+        while data := self.read(min(self.piece, len(self.rest) - leave_bytes)):
+            sink.write(memoryview(data))
 
 
 def file_of(body: bytes, piece: int = 100_000) -> tuple[bytes, dict[str, str]]:
     form, found = MultipartForm(Bytes(body, piece), b"edge"), bytearray()
-    form.pour(found.extend, NativeThreads(1))
+    form.pour(SimpleNamespace(write=found.extend), NativeThreads(1))
     return bytes(found), form.fields
 
 

@@ -4,15 +4,16 @@ The standard parser looks for the boundary in every byte and writes the file twi
 64 KiB are looked at: the fields that clients send are smaller, so the file begins in the first and ends in the last.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from flask import Request
 from werkzeug.http import parse_options_header
 
 from premrunner.errors import InvalidRequest
 from premrunner.net.native_threads import NativeThreads
+from premrunner.net.pipes import Sink
 from premrunner.web.uploads.native_body import NativeBody
-from premrunner.web.uploads.request_body import StreamBody, body_of
+from premrunner.web.uploads.request_body import StreamBody
 
 HEAD_BYTES = TAIL_BYTES = 64 * 1024
 BROKEN = "The form is not one that a browser sends: multipart/form-data with a file and short fields."
@@ -41,40 +42,31 @@ class MultipartForm:
         self._delimiter = b"\r\n--" + boundary
         self.fields: dict[str, str] = {}
         self.file_field = self.file_name = ""
-        self._tail = bytearray(self._read_head(body.read(HEAD_BYTES)))
+        self._head = self._read_head(body.read(HEAD_BYTES))
         self.length_bytes: int | None = None
         self.most_bytes = body.length_bytes
 
-    def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
-        """Give the file's bytes to a sink, which is called on native threads, and read the fields behind it.
+    def pour(self, sink: Sink, threads: NativeThreads) -> None:
+        """Give the file's bytes to a sink, and read the fields behind it.
 
         Raises:
             InvalidRequest: The form does not end as it should; the sink may have got bytes that are not the file's.
             Cancelled: The body ended early.
         """
-
-        def take(data: memoryview) -> None:
-            """Hold the last bytes back, because the file's end is among them."""
-            surplus = len(self._tail) + len(data) - TAIL_BYTES
-            if surplus <= 0:
-                self._tail += data
-            elif surplus < len(self._tail):
-                sink(memoryview(bytes(self._tail[:surplus])))
-                del self._tail[:surplus]
-                self._tail += data
-            else:
-                if self._tail:
-                    sink(memoryview(bytes(self._tail)))
-                sink(data[: surplus - len(self._tail)])
-                self._tail[:] = data[surplus - len(self._tail) :]
-
-        self._body.pour(take, threads)
-        end = self._tail.find(self._delimiter)
+        if self._body.rest_bytes is None:
+            raise InvalidRequest("A form must come with a Content-Length, so that its end can be found.")
+        tail = self._head
+        if self._body.rest_bytes > TAIL_BYTES:
+            threads.run(sink.write, memoryview(self._head))
+            self._body.pour(sink, threads, leave_bytes=TAIL_BYTES)
+            tail = b""
+        tail += self._body.read(TAIL_BYTES)
+        end = tail.find(self._delimiter)
         if end < 0:
             raise InvalidRequest(BROKEN)
         if end:
-            threads.run(sink, memoryview(bytes(self._tail[:end])))
-        self._read_fields(bytes(self._tail[end:]))
+            threads.run(sink.write, memoryview(tail[:end]))
+        self._read_fields(tail[end:])
 
     def _read_head(self, head: bytes) -> bytes:
         """Read the fields before the file and return the first of the file's bytes."""
@@ -128,12 +120,3 @@ def boundary_of(request: Request) -> bytes:
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise InvalidRequest(BROKEN)
     return options["boundary"].encode()
-
-
-def form_of(request: Request) -> MultipartForm:
-    """Return the form of a request, which nothing may have read yet.
-
-    Raises:
-        InvalidRequest: The request is no form with a file.
-    """
-    return MultipartForm(body_of(request), boundary_of(request))

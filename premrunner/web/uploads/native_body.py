@@ -1,9 +1,12 @@
 """Move a request's body from the socket to the disk on a native thread, past gunicorn's and gevent's Python.
 
-A worker that reads gigabytes itself stops all its streams for tens of milliseconds again and again, and needs twice the
-CPU (``docs/performance.md``). Here the greenlet only waits: a native thread reads while bytes are there, and gives its
-place back when they are not, so that slow clients hold no thread. Only for plain HTTP/1.1 with ``Content-Length`` on
-gunicorn's gevent worker; ``request_body.py`` chooses.
+A worker that reads gigabytes itself stops all its streams for tens of milliseconds again and again, and needs four
+times the CPU (``docs/uploads.md``). Here the greenlet only waits: a native thread moves bytes while they are there, and
+gives its place back when they are not, so that slow clients hold no thread. Only for plain HTTP/1.1 with
+``Content-Length`` on gunicorn's gevent worker; ``request_body.py`` chooses.
+
+On Linux the bytes go from the socket through a pipe to the file without ever being in our memory, unless the sink must
+see them to hash them.
 """
 
 import os
@@ -11,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from select import POLLIN
+from socket import SO_RCVLOWAT, SOL_SOCKET
 from typing import Any
 
 from gevent.monkey import get_original, is_module_patched
@@ -23,13 +27,13 @@ from werkzeug.exceptions import ClientDisconnected
 
 from premrunner.errors import Cancelled, UploadStalled
 from premrunner.net.native_threads import NativeThreads
+from premrunner.net.pipes import PIPE_BYTES, Sink, can_splice, open_pipe
 
 native_poll = get_original("select", "poll")
 
-READ_BYTES = 1024 * 1024
-# A piece this large is worth a write; smaller ones wait for more, as long as more comes at once.
-WRITE_BYTES = 256 * 1024
-# So long a thread waits for the next bytes of a fast client, which costs less than changing threads.
+# Moved at once, and waited for: a thread that woke up for each packet would need three times the CPU.
+PIECE_BYTES = PIPE_BYTES
+# So long a thread waits for a piece of a fast client; then it takes what is there, or lets go.
 LINGER_MS = 20
 # So long one body keeps a thread while others may wait for it.
 TURN_SECONDS = 0.5
@@ -97,7 +101,13 @@ class NativeBody:
         self._connection = environ["gunicorn.socket"]
         self._socket: int = self._connection.fileno()
         self._stall_seconds = stall_seconds
+        self._leave_bytes = 0
         self.length_bytes: int | None = self._reader.length
+
+    @property
+    def rest_bytes(self) -> int:
+        """How many have not been read."""
+        return int(self._reader.length)
 
     def read(self, size_bytes: int) -> bytes:
         """Return the next bytes, fewer only at the end; for the few that stand before a file.
@@ -109,70 +119,89 @@ class NativeBody:
         with patience(self._connection, self._stall_seconds):
             return self._body.read(size_bytes)  # type: ignore[no-any-return]
 
-    def pour(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
-        """Give the rest of the body to a sink, which is called on native threads.
+    def pour(self, sink: Sink, threads: NativeThreads, leave_bytes: int = 0) -> None:
+        """Give the body to a sink, which is called on native threads.
 
         What the sink does not take is left to gunicorn, which reads it away before the connection's next request.
+
+        Args:
+            sink: Gets the bytes in order.
+            threads: Where it is called.
+            leave_bytes: So many at the end are left to be read.
 
         Raises:
             Cancelled: The client left.
             UploadStalled: It sends too slowly to ever end.
         """
+        self._leave_bytes = leave_bytes
         self._pour_buffered(sink, threads)
         seen, since = self._reader.length, time.monotonic()
-        while self._reader.length:
+        while self._left_bytes > 0:
             threads.run(self._take_turn, sink)
             if self._reader.length <= seen - LEAST_BYTES:
                 seen, since = self._reader.length, time.monotonic()
-            if self._reader.length:
+            if self._left_bytes > 0:
                 self._wait(since + self._stall_seconds - time.monotonic())
 
-    def _pour_buffered(self, sink: Callable[[memoryview], None], threads: NativeThreads) -> None:
-        """Take what gunicorn read together with the headers; what follows the body stays there."""
+    @property
+    def _left_bytes(self) -> int:
+        return int(self._reader.length) - self._leave_bytes
+
+    def _pour_buffered(self, sink: Sink, threads: NativeThreads) -> None:
+        """Take what gunicorn read together with the headers; what is not for the sink stays there."""
         held = self._reader.unreader.take_buffered()
-        ours = held[: self._reader.length]
+        ours = held[: max(self._left_bytes, 0)]
         if len(held) > len(ours):
             self._reader.unreader.unread(held[len(ours) :])
         self._reader.length -= len(ours)
         if ours:
-            threads.run(sink, memoryview(ours))
+            threads.run(sink.write, memoryview(ours))
 
-    def _take_turn(self, sink: Callable[[memoryview], None]) -> None:
+    def _take_turn(self, sink: Sink) -> None:
         """Move bytes while there are some; on a native thread."""
-        buffer = _buffers.pop() if _buffers else bytearray(READ_BYTES)
+        if can_splice() and not sink.needs_memory:
+            with open_pipe() as (outlet, inlet):
+                self._move(
+                    lambda most: os.splice(self._socket, inlet, most), lambda count: sink.write_from(outlet, count)
+                )
+            return
+        buffer = _buffers.pop() if _buffers else bytearray(PIECE_BYTES)
+        view = memoryview(buffer)
         try:
-            self._move(memoryview(buffer), sink)
+            self._move(lambda most: os.readv(self._socket, [view[:most]]), lambda count: sink.write(view[:count]))
         finally:
             _buffers.append(buffer)
 
-    def _move(self, view: memoryview, sink: Callable[[memoryview], None]) -> None:
+    def _move(self, fetch: Callable[[int], int], hand_on: Callable[[int], None]) -> None:
         ends_at = time.monotonic() + TURN_SECONDS
-        filled = 0
-        is_open = is_there = True
-        while self._reader.length and is_open and is_there and time.monotonic() < ends_at:
+        has_waited = False
+        while self._left_bytes > 0 and time.monotonic() < ends_at:
             try:
-                count = os.readv(self._socket, [view[filled : filled + self._reader.length]])
+                count = fetch(min(PIECE_BYTES, self._left_bytes))
             except BlockingIOError:
-                is_there = self._comes_soon()
+                if has_waited:
+                    return
+                has_waited = True
+                self._linger()
                 continue
             except OSError:  # Reset.
                 count = 0
-            is_open = count > 0
-            filled += count
+            if not count:
+                self._body.failed = True  # The connection cannot be used again.
+                raise Cancelled(CUT)
+            has_waited = False
             self._reader.length -= count
-            if filled >= WRITE_BYTES:
-                sink(view[:filled])
-                filled = 0
-        if filled:
-            sink(view[:filled])
-        if not is_open:
-            self._body.failed = True  # The connection cannot be used again.
-            raise Cancelled(CUT)
+            hand_on(count)
 
-    def _comes_soon(self) -> bool:
+    def _linger(self) -> None:
+        """Wait for a piece, but not long."""
         poll = native_poll()
         poll.register(self._socket, POLLIN)
-        return bool(poll.poll(LINGER_MS))
+        self._connection.setsockopt(SOL_SOCKET, SO_RCVLOWAT, min(PIECE_BYTES, self._left_bytes))
+        try:
+            poll.poll(LINGER_MS)
+        finally:
+            self._connection.setsockopt(SOL_SOCKET, SO_RCVLOWAT, 1)
 
     def _wait(self, timeout_seconds: float) -> None:
         """Wait for the next bytes, on the hub."""

@@ -1,0 +1,48 @@
+"""Pipes through which the kernel moves bytes between sockets and files, past our memory: Linux's splice."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+PIPE_BYTES = 1024 * 1024
+
+
+class Sink(Protocol):
+    """Where bytes go; called on native threads."""
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether it must see the bytes, so that only `write` will do."""
+
+    def write(self, data: memoryview) -> None:
+        """Take bytes."""
+
+    def write_from(self, pipe: int, count: int) -> None:
+        """Take so many bytes, which lie in a pipe."""
+
+
+def can_splice() -> bool:
+    """Tell whether this system can."""
+    return hasattr(os, "splice")
+
+
+@contextmanager
+def open_pipe() -> Iterator[tuple[int, int]]:
+    """Yield the end that bytes come out of and the end that they go into."""
+    outlet, inlet = os.pipe()
+    try:
+        with suppress(OSError):  # An account may have so much of pipes; 64 KiB do as well.
+            fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        yield outlet, inlet
+    finally:
+        os.close(outlet)
+        os.close(inlet)
+
+
+def empty_pipe(outlet: int, target: int, count: int, offset_bytes: int) -> None:
+    """Move so many bytes, which lie in a pipe, to an offset in a file."""
+    while count:
+        moved = os.splice(outlet, target, count, offset_dst=offset_bytes)
+        count, offset_bytes = count - moved, offset_bytes + moved
