@@ -338,6 +338,7 @@ def bodies(folder: Path, size: int, repeats: int, title: str) -> None:
         runs["raw chunks"] = (ours, lambda: send_raw(ours, source, size))
         runs["raw chunks, no hash"] = (plain, lambda: send_raw(plain, source, size))
         runs["form, file last"] = (ours, lambda: send_forms(ours, source, size, False))
+        runs["form, file first"] = (ours, lambda: send_forms(ours, source, size, True))
         runs["form, file last, no hash"] = (plain, lambda: send_forms(plain, source, size, False))
         runs["form, file first, no hash"] = (plain, lambda: send_forms(plain, source, size, True))
         figures = {name: Figures() for name in runs}

@@ -37,7 +37,7 @@ from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.domain.tracing import Tracing
 from premrunner.domain.upload_completion import Completion, Handover
 from premrunner.domain.upload_receiving import Receiving
-from premrunner.domain.uploads import UploadLimits, Uploads
+from premrunner.domain.uploads import UploadLimits, UploadParts, Uploads
 from premrunner.engine.address import EngineAddress, parse_ollama_host
 from premrunner.engine.client import EngineClient
 from premrunner.engine.link import EngineLink
@@ -191,10 +191,10 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
     keys = AccessKeys(KeyStore(database))
     admission = Admission(settings.model_concurrency, settings.model_queue, settings.queue_seconds, counting)
     upload_files, threads = UploadFiles(paths), NativeThreads(UPLOAD_THREADS)
-    upload_parts = (UploadStore(database), upload_files, TrailingHashes(paths), threads)
+    upload_parts = UploadParts(UploadStore(database), upload_files, TrailingHashes(paths), threads)
     expiry = timedelta(hours=settings.upload_expiry_hours)
-    uploads = Uploads(*upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
-    completion = Completion(uploads, *upload_parts)
+    uploads = Uploads(upload_parts, UploadLimits(settings.max_upload_bytes, expiry))
+    completion = Completion(uploads, upload_parts)
     chat = ChatService(engine, catalog, admission, tracing, keys)
     conversations, answering = _conversations(app, database, processes, chat)
     base_files = BaseFiles(paths)
@@ -233,7 +233,7 @@ def _wire(app: Flask, settings: Settings, paths: DataPaths) -> Services:
         trace_export=TraceExport(traces, judgements, trace_threads),
         trace_retention=retention,
         uploads=uploads,
-        receiving=Receiving(uploads, *upload_parts),
+        receiving=Receiving(uploads, upload_parts),
         completion=completion,
         handover=Handover(completion, imports.begin),
         import_terms=ImportTerms(uploads, tools, threads),

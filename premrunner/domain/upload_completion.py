@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from premrunner.domain.upload_names import check_model_name
-from premrunner.domain.uploads import Uploads
+from premrunner.domain.uploads import UploadParts, Uploads
 from premrunner.errors import DigestMismatch, Forbidden, InvalidRequest, Overloaded, UploadIncomplete, UploadNotFound
 from premrunner.events import ImportOptions
-from premrunner.net.native_threads import NativeThreads
 from premrunner.records import UploadRecord
-from premrunner.storage.upload_files import UploadFiles, layout_of
-from premrunner.storage.upload_hasher import TrailingHashes, fingerprint, whole_digest
+from premrunner.storage.upload_files import layout_of
+from premrunner.storage.upload_hasher import fingerprint, whole_digest
 from premrunner.storage.upload_ledger import Slot
-from premrunner.storage.upload_store import UploadStore
 
 logger = logging.getLogger(__name__)
 
@@ -52,25 +50,12 @@ class Completion:
 
     Args:
         uploads: The uploads.
-        store: Their rows.
-        files: Their files.
-        hashes: Their digests in the making.
-        threads: For what touches the disk.
+        parts: What they stand on.
     """
 
-    def __init__(
-        self,
-        uploads: Uploads,
-        store: UploadStore,
-        files: UploadFiles,
-        hashes: TrailingHashes,
-        threads: NativeThreads,
-    ) -> None:
+    def __init__(self, uploads: Uploads, parts: UploadParts) -> None:
         self._uploads = uploads
-        self._store = store
-        self._files = files
-        self._hashes = hashes
-        self._threads = threads
+        self._store, self._files, self._hashes, self._threads = parts
 
     def complete(self, upload_id: str, wish: CompletionWish) -> UploadRecord:
         """Return the complete upload; harmless when it was complete already.

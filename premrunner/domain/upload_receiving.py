@@ -7,15 +7,12 @@ from datetime import datetime, timezone
 
 from premrunner.domain.upload_body import Body, ChunkAddress, FormChunk, FormFile, SpoolBody
 from premrunner.domain.upload_names import check_model_name, check_path
-from premrunner.domain.uploads import CHUNKS_MOST, PROPOSED_CHUNK_BYTES, Uploads
+from premrunner.domain.uploads import CHUNKS_MOST, PROPOSED_CHUNK_BYTES, UploadParts, Uploads
 from premrunner.errors import InvalidRequest, PremRunnerError, UploadConflict
-from premrunner.net.native_threads import NativeThreads
 from premrunner.records import Digest, UploadFile, UploadRecord, new_id
-from premrunner.storage.upload_files import UploadFiles, layout_of
-from premrunner.storage.upload_hasher import TrailingHashes
+from premrunner.storage.upload_files import layout_of
 from premrunner.storage.upload_layout import ChunkPlace
 from premrunner.storage.upload_spool import Spool
-from premrunner.storage.upload_store import UploadStore
 
 logger = logging.getLogger(__name__)
 
@@ -25,25 +22,12 @@ class Receiving:
 
     Args:
         uploads: What may come.
-        store: Their rows.
-        files: Their files.
-        hashes: Their digests in the making.
-        threads: For what touches the disk.
+        parts: What they stand on.
     """
 
-    def __init__(
-        self,
-        uploads: Uploads,
-        store: UploadStore,
-        files: UploadFiles,
-        hashes: TrailingHashes,
-        threads: NativeThreads,
-    ) -> None:
+    def __init__(self, uploads: Uploads, parts: UploadParts) -> None:
         self._uploads = uploads
-        self._store = store
-        self._files = files
-        self._hashes = hashes
-        self._threads = threads
+        self._store, self._files, self._hashes, self._threads = parts
 
     def chunk(self, address: ChunkAddress, body: Body, digest: Digest | None = None) -> int:
         """Take one chunk and return how many chunks the upload has; it counts, and is on disk, when this returns.

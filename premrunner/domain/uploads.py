@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
 from premrunner.domain.upload_names import check_files
 from premrunner.domain.upload_space import gigabytes, require_space, space_need
@@ -86,29 +87,32 @@ class UploadStatus:
     expires_at: datetime | None
 
 
-class Uploads:
-    """Begins, shows and ends uploads.
+class UploadParts(NamedTuple):
+    """What uploads stand on.
 
-    Args:
+    Attributes:
         store: Their rows.
         files: Their files.
         hashes: Their digests in the making.
         threads: For what touches the disk.
+    """
+
+    store: UploadStore
+    files: UploadFiles
+    hashes: TrailingHashes
+    threads: NativeThreads
+
+
+class Uploads:
+    """Begins, shows and ends uploads.
+
+    Args:
+        parts: What they stand on.
         limits: What the settings allow.
     """
 
-    def __init__(
-        self,
-        store: UploadStore,
-        files: UploadFiles,
-        hashes: TrailingHashes,
-        threads: NativeThreads,
-        limits: UploadLimits,
-    ) -> None:
-        self._store = store
-        self._files = files
-        self._hashes = hashes
-        self._threads = threads
+    def __init__(self, parts: UploadParts, limits: UploadLimits) -> None:
+        self._store, self._files, self._hashes, self._threads = parts
         self._limits = limits
 
     @property

@@ -2,25 +2,25 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
 PIPE_BYTES = 1024 * 1024
 
+# Takes the bytes that lie in a pipe: its end, and how many.
+FromPipe = Callable[[int, int], None]
+
 
 class Sink(Protocol):
     """Where bytes go; called on native threads."""
 
-    @property
-    def needs_memory(self) -> bool:
-        """Whether it must see the bytes, so that only `write` will do."""
-
     def write(self, data: memoryview) -> None:
         """Take bytes."""
 
-    def write_from(self, pipe: int, count: int) -> None:
-        """Take so many bytes, which lie in a pipe."""
+    @property
+    def write_from(self) -> FromPipe | None:
+        """What takes bytes that lie in a pipe; None for a sink that must see them."""
 
 
 def can_splice() -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from premrunner.errors import UploadTooLarge
-from premrunner.net.pipes import PIPE_BYTES, Sink, can_splice, empty_pipe, open_pipe
+from premrunner.net.pipes import PIPE_BYTES, FromPipe, Sink, can_splice, empty_pipe, open_pipe
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
@@ -39,9 +39,9 @@ class Spool:
         return self._hash.hexdigest() if self._hash else ""
 
     @property
-    def needs_memory(self) -> bool:
-        """Whether it hashes what it takes."""
-        return self._hash is not None
+    def write_from(self) -> FromPipe | None:
+        """What takes bytes that lie in a pipe; None where they are hashed on their way."""
+        return None if self._hash else self._write_from
 
     def write(self, data: memoryview) -> None:
         """Take more bytes.
@@ -55,12 +55,7 @@ class Spool:
             if self._hash:
                 self._hash.update(data)
 
-    def write_from(self, pipe: int, count: int) -> None:
-        """Take bytes that lie in a pipe.
-
-        Raises:
-            PremRunnerError: As `write` does.
-        """
+    def _write_from(self, pipe: int, count: int) -> None:
         with self._taking(count):
             empty_pipe(pipe, self._file, count, self.size_bytes)
 
@@ -78,11 +73,11 @@ class Spool:
 
     def copy_to(self, sink: Sink) -> None:
         """Give everything to a sink, piece by piece."""
-        if can_splice() and not sink.needs_memory:
+        if can_splice() and (write_from := sink.write_from):
             with open_pipe() as (outlet, inlet):
                 offset = 0
                 while count := os.splice(self._file, inlet, PIPE_BYTES, offset_src=offset):
-                    sink.write_from(outlet, count)
+                    write_from(outlet, count)
                     offset += count
             return
         buffer = memoryview(bytearray(COPY_BYTES))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from premrunner.errors import DigestMismatch, InvalidRequest, UploadConflict
-from premrunner.net.pipes import empty_pipe
+from premrunner.net.pipes import FromPipe, empty_pipe
 from premrunner.records import Digest
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.upload_layout import ChunkPlace
@@ -53,9 +53,9 @@ class ChunkWriter:
         return self._slot.received_bytes
 
     @property
-    def needs_memory(self) -> bool:
-        """Whether it hashes what it takes."""
-        return self._hash is not None
+    def write_from(self) -> FromPipe | None:
+        """What takes bytes that lie in a pipe; None where they are hashed on their way."""
+        return None if self._hash else self._write_from
 
     def write(self, data: memoryview) -> None:
         """Take more bytes.
@@ -70,12 +70,7 @@ class ChunkWriter:
             if self._hash:
                 self._hash.update(data)
 
-    def write_from(self, pipe: int, count: int) -> None:
-        """Take bytes that lie in a pipe.
-
-        Raises:
-            PremRunnerError: As `write` does.
-        """
+    def _write_from(self, pipe: int, count: int) -> None:
         with self._taking(count) as offset_bytes:
             empty_pipe(pipe, self._data, count, offset_bytes)
 

@@ -1,5 +1,6 @@
 """Uploads through gunicorn and gevent, as they arrive, break off and come again."""
 
+import base64
 import hashlib
 import io
 import os
@@ -51,6 +52,72 @@ def test_raw_chunks_in_parallel_make_the_file(site):
     assert {answer.status_code for answer in answers} == {200}
     assert site.complete(upload, sha256=hashlib.sha256(data).hexdigest()).status_code == 200
     assert site.stored(upload).read_bytes() == data
+
+
+@pytest.fixture(scope="module", params=["splice", "read"])
+def mover(request, shared_site, tmp_path_factory):
+    """A site on a system that moves bytes past our memory, and one on a system that cannot."""
+    if request.param == "splice":
+        yield shared_site
+    else:
+        with running_site(tmp_path_factory.mktemp("read") / "data", WITHOUT_SPLICE="1") as site:
+            yield site
+
+
+@pytest.mark.parametrize("file_at", [None, 0, 3])
+def test_bytes_arrive_whole_however_they_are_moved_and_however_unevenly_they_come(mover, file_at):
+    data = noise(7 * MIB + 5)
+    upload = mover.start(len(data), chunkSize=4 * MIB)
+    for index in (1, 0):
+        body = piece = data[index * 4 * MIB : (index + 1) * 4 * MIB]
+        line, kind = f"PUT /v1/chunked-upload/{upload}/chunks/{index} HTTP/1.1", "application/octet-stream"
+        if file_at is not None:
+            fields = {"modelId": upload, "chunkIndex": index, "totalChunks": 2}
+            body = form_body(fields, "chunk", piece, file_at=file_at)
+            line, kind = "POST /v1/chunked-upload/chunk HTTP/1.1", "multipart/form-data; boundary=edge"
+        with mover.open(line, f"Content-Type: {kind}", f"Content-Length: {len(body)}") as connection:
+            begin = 0
+            for size in (1, 70_000, MIB + 1, 3, len(body)):
+                connection.sendall(body[begin : begin + size])
+                begin += size
+                time.sleep(0.05)
+            assert status_of(connection) == 200
+    assert mover.complete(upload, sha256=hashlib.sha256(data).hexdigest()).status_code == 200
+
+
+def test_a_digest_is_checked_however_bytes_are_moved(mover):
+    data = noise(2 * MIB)
+    digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
+    upload = mover.start(len(data), chunkSize=2 * MIB)
+    assert mover.put(upload, 0, noise(2 * MIB), **{"Content-Digest": f"sha-256=:{digest}:"}).status_code == 400
+    assert mover.put(upload, 0, data, **{"Content-Digest": f"sha-256=:{digest}:"}).status_code == 200
+
+
+def test_a_client_that_is_slow_but_steady_gets_through(site):
+    data = noise(MIB)
+    upload = site.start(len(data), chunkSize=MIB)
+    with site.open_put(upload, 0, len(data)) as connection:
+        for begin in range(0, len(data), 32 * 1024):  # Longer than the site's patience with one that is silent.
+            connection.sendall(data[begin : begin + 32 * 1024])
+            time.sleep(0.1)
+        assert status_of(connection) == 200
+
+
+def test_fields_behind_a_whole_file_that_are_too_long_do_not_become_part_of_it(site):
+    for length, status in ((1000, 200), (100_000, 400)):
+        body = form_body({"name": "n", "note": "x" * length}, "file", noise(MIB), file_at=0, name="model.gguf")
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        answer = site.request("POST", "/v1/models/upload", data=body, headers=headers)
+        assert answer.status_code == status
+    assert "put them before it" in answer.json()["error"]["message"]
+
+
+def test_a_form_whose_length_is_not_announced_is_refused(site):
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    body = form_body({"modelId": "m", "chunkIndex": 0}, "chunk", noise(MIB), file_at=0)
+    answer = site.request("POST", "/v1/chunked-upload/chunk", data=iter([body]), headers=headers)
+    assert answer.status_code == 400
+    assert "Content-Length" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("file_at", [0, 2, 3])

@@ -29,6 +29,7 @@ class MultipartForm:
     Attributes:
         fields: Text fields that have come so far, by name.
         file_field: Name of the field that is the file.
+        delimiter: What stands before each part and behind the last.
         file_name: The file's name, as the client gave it.
         length_bytes: None: the file's size shows at its end.
         most_bytes: The file has fewer bytes than this; None when the client does not say.
@@ -39,7 +40,7 @@ class MultipartForm:
 
     def __init__(self, body: NativeBody | StreamBody, boundary: bytes) -> None:
         self._body = body
-        self._delimiter = b"\r\n--" + boundary
+        self.delimiter = b"\r\n--" + boundary
         self.fields: dict[str, str] = {}
         self.file_field = self.file_name = ""
         self._head = self._read_head(body.read(HEAD_BYTES))
@@ -61,7 +62,7 @@ class MultipartForm:
             self._body.pour(sink, threads, leave_bytes=TAIL_BYTES)
             tail = b""
         tail += self._body.read(TAIL_BYTES)
-        end = tail.find(self._delimiter)
+        end = tail.find(self.delimiter)
         if end < 0:
             raise InvalidRequest(BROKEN)
         if end:
@@ -80,13 +81,13 @@ class MultipartForm:
 
     def _read_fields(self, rest: bytes) -> None:
         """Read the fields behind the file."""
-        while not rest.startswith(self._delimiter + b"--"):
+        while not rest.startswith(self.delimiter + b"--"):
             headers, content = self._next_part(rest)
             rest = self._keep_field(headers, content)
 
     def _keep_field(self, headers: Mapping[str, str], content: bytes) -> bytes:
         """Keep a field's text and return what follows it, from the delimiter on."""
-        end = content.find(self._delimiter)
+        end = content.find(self.delimiter)
         if end < 0:
             raise InvalidRequest(BROKEN)
         self.fields[headers["name"]] = content[:end].decode("utf-8", "replace")
@@ -94,10 +95,10 @@ class MultipartForm:
 
     def _next_part(self, rest: bytes) -> tuple[Mapping[str, str], bytes]:
         """Split a part that a delimiter begins into the options of its disposition and its content."""
-        start = rest.find(self._delimiter + b"\r\n")
+        start = rest.find(self.delimiter + b"\r\n")
         if start < 0:
             raise InvalidRequest(BROKEN)
-        start += len(self._delimiter) + 2
+        start += len(self.delimiter) + 2
         end = rest.find(b"\r\n\r\n", start - 2)
         if end < 0:
             raise InvalidRequest(BROKEN)
@@ -108,6 +109,34 @@ class MultipartForm:
                 if "name" in options:
                     return options, rest[end + 4 :]
         raise InvalidRequest(BROKEN)
+
+
+class BoundaryWatch:
+    """Lets a file's bytes through to a sink as long as no part ends in them.
+
+    Args:
+        sink: Where they go.
+        delimiter: What would end the part.
+    """
+
+    write_from = None
+
+    def __init__(self, sink: Sink, delimiter: bytes) -> None:
+        self._sink = sink
+        self._delimiter = delimiter
+        self._seam = b""
+
+    def write(self, data: memoryview) -> None:
+        """Take bytes.
+
+        Raises:
+            InvalidRequest: The part ended in them.
+        """
+        seen = self._seam + data
+        if self._delimiter in seen:
+            raise InvalidRequest(f"The fields behind the file have more than {TAIL_BYTES} bytes; put them before it.")
+        self._seam = seen[1 - len(self._delimiter) :]
+        self._sink.write(data)
 
 
 def boundary_of(request: Request) -> bytes:

@@ -159,11 +159,9 @@ class NativeBody:
 
     def _take_turn(self, sink: Sink) -> None:
         """Move bytes while there are some; on a native thread."""
-        if can_splice() and not sink.needs_memory:
+        if can_splice() and (write_from := sink.write_from):
             with open_pipe() as (outlet, inlet):
-                self._move(
-                    lambda most: os.splice(self._socket, inlet, most), lambda count: sink.write_from(outlet, count)
-                )
+                self._move(lambda most: os.splice(self._socket, inlet, most), lambda count: write_from(outlet, count))
             return
         buffer = _buffers.pop() if _buffers else bytearray(PIECE_BYTES)
         view = memoryview(buffer)
@@ -174,30 +172,26 @@ class NativeBody:
 
     def _move(self, fetch: Callable[[int], int], hand_on: Callable[[int], None]) -> None:
         ends_at = time.monotonic() + TURN_SECONDS
-        has_waited = False
         while self._left_bytes > 0 and time.monotonic() < ends_at:
+            most = min(PIECE_BYTES, self._left_bytes)
+            self._linger(most)
             try:
-                count = fetch(min(PIECE_BYTES, self._left_bytes))
+                count = fetch(most)
             except BlockingIOError:
-                if has_waited:
-                    return
-                has_waited = True
-                self._linger()
-                continue
+                return
             except OSError:  # Reset.
                 count = 0
             if not count:
                 self._body.failed = True  # The connection cannot be used again.
                 raise Cancelled(CUT)
-            has_waited = False
             self._reader.length -= count
             hand_on(count)
 
-    def _linger(self) -> None:
-        """Wait for a piece, but not long."""
+    def _linger(self, count: int) -> None:
+        """Wait for so many bytes, but not long."""
         poll = native_poll()
         poll.register(self._socket, POLLIN)
-        self._connection.setsockopt(SOL_SOCKET, SO_RCVLOWAT, min(PIECE_BYTES, self._left_bytes))
+        self._connection.setsockopt(SOL_SOCKET, SO_RCVLOWAT, count)
         try:
             poll.poll(LINGER_MS)
         finally:

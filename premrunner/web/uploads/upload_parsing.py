@@ -15,9 +15,11 @@ from premrunner.domain.upload_completion import CompletionWish
 from premrunner.domain.upload_names import check_model_name, check_path
 from premrunner.domain.uploads import PROPOSED_CHUNK_BYTES, UploadWish
 from premrunner.errors import InvalidRequest
+from premrunner.net.native_threads import NativeThreads
+from premrunner.net.pipes import Sink
 from premrunner.records import Digest, UploadFile
 from premrunner.web import parsing
-from premrunner.web.uploads.multipart_form import MultipartForm, boundary_of
+from premrunner.web.uploads.multipart_form import BoundaryWatch, MultipartForm, boundary_of
 from premrunner.web.uploads.request_body import body_of
 
 # The largest size that any disk or database can hold; MAX_UPLOAD_BYTES is checked later, with its own answer.
@@ -88,7 +90,19 @@ class ChunkForm(MultipartForm):
 
 
 class FileForm(MultipartForm):
-    """The original's form of a whole file: ``file`` and ``name``."""
+    """The original's form of a whole file: ``file`` and ``name``.
+
+    Nothing but its end says how large the file is, so it is looked for everywhere: long fields behind the file must not
+    become part of it. A chunk of another form would have the wrong size.
+    """
+
+    def pour(self, sink: Sink, threads: NativeThreads) -> None:
+        """Give the file's bytes to a sink, and read the fields behind it.
+
+        Raises:
+            InvalidRequest: As `MultipartForm.pour` does, and when the fields are too long.
+        """
+        super().pour(BoundaryWatch(sink, self.delimiter), threads)
 
     def model_name(self) -> str:
         """Return what the model shall be called; empty while that has not come."""
