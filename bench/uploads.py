@@ -1,36 +1,24 @@
-"""Measure uploads against nginx and cp, side by side in one run, and print markdown tables of ratios.
+"""Uploads, beside nginx (WebDAV, of Debian's ``nginx-light``), ``cp`` and ``sha256sum``."""
 
-Run: ``.venv/bin/python -m bench.uploads [--quick] [--folder DIR] [--disk DIR]``. nginx (Debian's ``nginx-light`` has
-WebDAV) is used when it is installed. Each measure is repeated, the configurations in turn; medians are shown. Trust the
-ratios and the CPU seconds: megabytes a second belong to the machine.
-"""
-
-import argparse
 import hashlib
-import json
 import os
 import shutil
-import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import requests
-from flask import Flask, Response
+from bench.report import Table, judged, ratios, spread
+from bench.servers import TOKEN, Server, free_port, premrunner, running
+from bench.stream_client import Wish, read_streams
+from bench.upload_client import MIB, Sender, Sent, call, send_forms, send_raw, source_file, start
 
-TOKEN = "a-token-for-benches"
-MIB = 1024 * 1024
-CHUNK_BYTES = 50 * MIB
-ROOT = Path(__file__).parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
+MEMORY, DISK = Path("/dev/shm"), Path(tempfile.gettempdir())
 
 NGINX_CONF = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -46,376 +34,159 @@ http {{
 """
 
 
-def app() -> Flask:
-    """Return the site with a stream whose events are due at known moments; with BENCH_HASH=off it does not hash."""
-    from premrunner.app import create_app
-
-    site = create_app()
-    if os.environ.get("BENCH_HASH") == "off":
-        site.extensions["premrunner"].receiving._hashes.follow = lambda upload: None
-
-    @site.get("/v1/bench/stream")
-    def stream() -> Response:
-        def events() -> Iterator[bytes]:
-            begun = time.monotonic()
-            for number in range(200):
-                due = begun + number * 0.05
-                time.sleep(max(due - time.monotonic(), 0))
-                yield b"data: %.6f\n\n" % due
-
-        return Response(events(), mimetype="text/event-stream")
-
-    return site
-
-
-@dataclass
-class Server:
-    """A server under test: its port and the processes whose CPU and memory count."""
-
-    name: str
-    port: int
-    process: "subprocess.Popen[bytes]"
-    folder: Path
-
-    @property
-    def workers(self) -> list[int]:
-        """Return the processes that do the work."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(child) for child in children] or [self.process.pid]
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time they have used."""
-        fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.workers]
-        return sum(int(values[11]) + int(values[12]) for values in fields) / TICKS
-
-    def rss_bytes(self, name: str = "VmRSS") -> int:
-        """Return the first one's memory."""
-        lines = Path(f"/proc/{self.workers[0]}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-    def reset_peak(self) -> None:
-        """Let its peak of memory begin anew."""
-        Path(f"/proc/{self.workers[0]}/clear_refs").write_text("5")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    """Return when somebody listens."""
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"Nothing listens on {port}.")
+def tables(is_quick: bool) -> Iterator[Table]:
+    """Measure uploads."""
+    repeats = 3 if is_quick else 7
+    with folder_in(MEMORY) as memory_folder, folder_in(DISK) as disk:
+        yield bodies(disk, 400 * MIB, repeats, "Bodies to the page cache of a disk")
+        yield bodies(memory_folder, 400 * MIB, repeats, "Bodies to memory (tmpfs)")
+        yield to_disk(disk, (512 if is_quick else 2048) * MIB, repeats)
+        yield latencies(memory_folder, 400 * MIB, repeats)
+        yield completion(memory_folder, (400 if is_quick else 1000) * MIB, repeats)
+        yield memory(disk, (1 if is_quick else 10) * 1024 * MIB)
 
 
 @contextmanager
-def premrunner(folder: Path, name: str = "PremRunner", **environment: str) -> Iterator[Server]:
-    """Run the site on a fresh data folder."""
-    data, port = folder / name.replace(" ", "-"), free_port()
-    names = {
-        "DATA_PATH": str(data),
-        "PORT": str(port),
-        "AUTH_TOKEN": TOKEN,
-        "PREMRUNNER_SUPERVISOR_PID": str(os.getpid()),
-        "LOG_LEVEL": "warning",
-        "WEB_WORKERS": "1",
-    }
-    environment = os.environ | names | environment
-    subprocess.run([sys.executable, "-m", "premrunner", "database", "upgrade"], env=environment, check=True, cwd=ROOT)
-    command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "bench.uploads:app()"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+def folder_in(place: Path) -> Iterator[Path]:
+    """Make a folder that nginx, too, may enter."""
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def source_of(folder: Path, size: int) -> Iterator[int]:
+    """Yield the descriptor of a file to send."""
+    path = source_file(folder, size)
+    source = os.open(path, os.O_RDONLY)
     try:
-        wait_for(port)
-        requests.get(f"http://127.0.0.1:{port}/health", timeout=30)
-        yield Server(name, port, process, data)
+        yield source
     finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(data, ignore_errors=True)
+        os.close(source)
+        path.unlink()
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[Server | None]:
-    """Run nginx with WebDAV; yields None where it is not installed."""
+def nginx(folder: Path) -> Iterator[Server]:
+    """Run nginx with WebDAV."""
     if shutil.which("nginx") is None:
-        yield None
-        return
+        raise SystemExit("The bench compares with nginx: apt-get install nginx-light libnginx-mod-http-dav-ext")
     place, port = folder / "nginx", free_port()
-    for name in ("temp", "files"):
-        (place / name).mkdir(parents=True)
-    place.chmod(0o777)
+    for path in (place, place / "temp", place / "files"):
+        path.mkdir()
+        path.chmod(0o777)
     (place / "nginx.conf").write_text(NGINX_CONF.format(folder=place, port=port))
-    subprocess.run(["chmod", "-R", "777", str(place)], check=True)
-    process = subprocess.Popen(["nginx", "-c", str(place / "nginx.conf"), "-p", str(place)], stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port)
-        yield Server("nginx", port, process, place)
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-class Sender:
-    """A client that costs little: one keep-alive connection, bodies by sendfile."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._socket = socket.create_connection(("127.0.0.1", server.port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answers = self._socket.makefile("rb")
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        source: int,
-        offset: int,
-        length: int,
-        before: bytes = b"",
-        after: bytes = b"",
-        content_type: str = "application/octet-stream",
-    ) -> int:
-        """Send a request, part of a file as its body, and return the status of the answer."""
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {TOKEN}\r\n"
-            f"Content-Type: {content_type}\r\nContent-Length: {len(before) + length + len(after)}\r\n\r\n"
-        )
-        self._socket.sendall(head.encode() + before)
-        while length:
-            sent = os.sendfile(self._socket.fileno(), source, offset, min(length, 4 * MIB))
-            offset, length = offset + sent, length - sent
-        if after:
-            self._socket.sendall(after)
-        return self._answer()
-
-    def _answer(self) -> int:
-        status = int(self._answers.readline().split()[1])
-        length = 0
-        while (line := self._answers.readline().strip()) != b"":
-            if line.lower().startswith(b"content-length:"):
-                length = int(line.split(b":")[1])
-        body = self._answers.read(length)
-        if status >= 300:
-            raise RuntimeError(f"{self._server.name} answered {status}: {body[:300]!r}")
-        return status
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._answers.close()
-        self._socket.close()
-
-
-def call(server: Server, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """Ask for JSON."""
-    answer = requests.request(
-        method,
-        f"http://127.0.0.1:{server.port}{path}",
-        json=body,
-        headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=300,
-    )
-    answer.raise_for_status()
-    return dict(answer.json())
-
-
-def start(server: Server, size: int, chunk: int = CHUNK_BYTES) -> str:
-    """Begin an upload and return its id."""
-    body = {"fileName": "bench.gguf", "fileSize": size, "modelName": "bench", "chunkSize": chunk}
-    return str(call(server, "POST", "/v1/chunked-upload/start", body)["modelId"])
-
-
-def send_raw(server: Server, source: int, size: int, pace: float = 0.0, connections: int = 1) -> Callable[[], None]:
-    """Send all chunks and return what cleans up."""
-    begun = time.monotonic()
-    is_nginx = server.name == "nginx"
-    upload = "" if is_nginx else start(server, size)
-
-    def send(first: int) -> None:
-        sender = Sender(server)
-        for index in range(first, -(-size // CHUNK_BYTES), connections):
-            offset = index * CHUNK_BYTES
-            if pace:
-                time.sleep(max(begun + offset / pace - time.monotonic(), 0))
-            path = f"/{index}" if is_nginx else f"/v1/chunked-upload/{upload}/chunks/{index}"
-            sender.send("PUT", path, source, offset, min(CHUNK_BYTES, size - offset))
-        sender.close()
-
-    threads = [threading.Thread(target=send, args=(first,)) for first in range(1, connections)]
-    for thread in threads:
-        thread.start()
-    send(0)
-    for thread in threads:
-        thread.join()
-
-    def clean() -> None:
-        if is_nginx:
-            shutil.rmtree(server.folder / "files")
-            (server.folder / "files").mkdir(mode=0o777)
-            (server.folder / "files").chmod(0o777)
-        else:
-            call(server, "DELETE", f"/v1/chunked-upload/{upload}")
-
-    clean.upload = upload  # type: ignore[attr-defined]
-    return clean
-
-
-def send_forms(server: Server, source: int, size: int, file_first: bool) -> Callable[[], None]:
-    """Send all chunks in the original's form and return what cleans up."""
-    sender, upload = Sender(server), start(server, size)
-    total = -(-size // CHUNK_BYTES)
-    for index, offset in enumerate(range(0, size, CHUNK_BYTES)):
-        fields = b"".join(
-            b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name, value)
-            for name, value in (
-                (b"modelId", upload.encode()),
-                (b"chunkIndex", b"%d" % index),
-                (b"totalChunks", b"%d" % total),
-            )
-        )
-        file = b'--b\r\nContent-Disposition: form-data; name="chunk"; filename="blob"\r\n\r\n'
-        before, after = (file, b"\r\n" + fields + b"--b--\r\n") if file_first else (fields + file, b"\r\n--b--\r\n")
-        sender.send(
-            "POST",
-            "/v1/chunked-upload/chunk",
-            source,
-            offset,
-            min(CHUNK_BYTES, size - offset),
-            before,
-            after,
-            "multipart/form-data; boundary=b",
-        )
-    sender.close()
-    return lambda: call(server, "DELETE", f"/v1/chunked-upload/{upload}") and None
+    with running("nginx", ["nginx", "-c", str(place / "nginx.conf"), "-p", str(place)], port, place) as server:
+        yield server
 
 
 @dataclass
 class Figures:
-    """What one configuration measured, a value a repeat."""
+    """What one way of sending measured, a value a repeat."""
 
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
-    def add(self, server: Server, run: Callable[[], Callable[[], None]]) -> None:
-        """Run once and take the figures."""
+    def add(self, server: Server, run: Callable[[], Sent]) -> None:
+        """Send once; the seconds end with the last answer, the CPU seconds count until the hash is there."""
         cpu, begun = server.cpu_seconds(), time.monotonic()
-        clean = run()
+        sent = run()
         self.seconds.append(time.monotonic() - begun)
-        time.sleep(0.3)  # The hash of the last chunk, if there is one, belongs to the bill.
+        if "hash" not in server.name:
+            sent.complete()
         self.cpu_seconds.append(server.cpu_seconds() - cpu)
-        clean()
+        sent.clean()
 
 
-def source_file(folder: Path, size: int) -> Path:
-    """Make a file that does not compress."""
-    path = folder / "source"
-    block = os.urandom(MIB)
-    with path.open("wb") as file:
-        for number in range(size // MIB):
-            file.write(number.to_bytes(8, "little") + block[8:])
-    return path
-
-
-def bodies(folder: Path, size: int, repeats: int, title: str) -> None:
+def bodies(folder: Path, size: int, repeats: int, title: str) -> Table:
     """Compare the ways of a body to the disk."""
-    source = os.open(source_file(folder, size), os.O_RDONLY)
-    with (
-        nginx(folder) as peer,
-        premrunner(folder) as ours,
-        premrunner(folder, "PremRunner without hash", BENCH_HASH="off") as plain,
-    ):
-        runs: dict[str, tuple[Server, Callable[[], Callable[[], None]]]] = {}
-        if peer:
-            runs["nginx PUT"] = (peer, lambda: send_raw(peer, source, size))
-        runs["raw chunks"] = (ours, lambda: send_raw(ours, source, size))
-        runs["raw chunks, no hash"] = (plain, lambda: send_raw(plain, source, size))
-        runs["form, file last"] = (ours, lambda: send_forms(ours, source, size, False))
-        runs["form, file first"] = (ours, lambda: send_forms(ours, source, size, True))
-        runs["form, file last, no hash"] = (plain, lambda: send_forms(plain, source, size, False))
-        runs["form, file first, no hash"] = (plain, lambda: send_forms(plain, source, size, True))
+    with ExitStack() as stack:
+        source = stack.enter_context(source_of(folder, size))
+        peer, ours = stack.enter_context(nginx(folder)), stack.enter_context(premrunner(folder))
+        plain = stack.enter_context(premrunner(folder, "PremRunner without hash", BENCH_HASH="off"))
+        runs: dict[str, tuple[Server, Callable[[], Sent]]] = {
+            "nginx PUT": (peer, lambda: send_raw(peer, source, size)),
+            "raw chunks": (ours, lambda: send_raw(ours, source, size)),
+            "raw chunks, not hashed": (plain, lambda: send_raw(plain, source, size)),
+            "form, file last": (ours, lambda: send_forms(ours, source, size, file_first=False)),
+            "form, file first": (ours, lambda: send_forms(ours, source, size, file_first=True)),
+            "form, file first, not hashed": (plain, lambda: send_forms(plain, source, size, file_first=True)),
+        }
         figures = {name: Figures() for name in runs}
+        hashing = []
         for repeat in range(repeats + 1):
             for name, (server, run) in runs.items():
                 (figures[name] if repeat else Figures()).add(server, run)  # The first warms up.
-    hashing = sha256_cpu_seconds(folder / "source")
-    os.close(source)
-    (folder / "source").unlink()
-    peer_figures = figures.get("nginx PUT")
-    print(f"\n### {title}: {size // MIB} MiB in 50 MiB chunks, 1 connection, {repeats} repeats\n")
-    print("| path | MB/s median (min-max) | x nginx MB/s | server CPU s/GB | x nginx CPU | x (nginx + sha256sum) CPU |")
-    print("|---|---|---|---|---|---|")
+            hashing.append(sha256_cpu_seconds(source))
+    return bodies_table(figures, hashing[1:], size, f"{title}: {size // MIB} MiB in 50 MiB chunks, {repeats} repeats")
+
+
+def bodies_table(figures: dict[str, Figures], hashing: list[float], size: int, title: str) -> Table:
+    """Put the figures into a table."""
+    columns = ("one connection", "MB/s", "x nginx", "CPU s/GB", "x nginx", "x (nginx + sha256sum)")
+    table, peer = Table(title, columns), figures["nginx PUT"]
+    with_hash = [cpu + own for cpu, own in zip(peer.cpu_seconds, hashing, strict=True)]
     for name, values in figures.items():
         rates = [size / 1e6 / seconds for seconds in values.seconds]
-        cpu = statistics.median(values.cpu_seconds)
-        line = f"| {name} | {statistics.median(rates):.0f} ({min(rates):.0f}-{max(rates):.0f}) "
-        if peer_figures:
-            ratios = [theirs / mine for theirs, mine in zip(peer_figures.seconds, values.seconds, strict=True)]
-            peer_cpu = statistics.median(peer_figures.cpu_seconds)
-            line += f"| {statistics.median(ratios):.2f} | {cpu / size * 1e9:.2f} "
-            line += f"| {cpu / peer_cpu:.2f} | {cpu / (peer_cpu + hashing):.2f} |"
-        else:
-            line += f"| - | {cpu / size * 1e9:.2f} | - | - |"
-        print(line, flush=True)
+        speed, cpu = ratios(peer.seconds, values.seconds), ratios(values.cpu_seconds, peer.cpu_seconds)
+        bar = 0.75 if name.startswith("raw") else 0.5
+        is_peer = values is peer
+        table.add(
+            name,
+            spread(rates, 0),
+            "1" if is_peer else judged(speed, least=bar),
+            spread([seconds / size * 1e9 for seconds in values.cpu_seconds]),
+            "1" if is_peer else judged(cpu, most=1.6) if name.startswith("raw") else spread(cpu),
+            spread(ratios(values.cpu_seconds, with_hash)),
+        )
+    per_gb = statistics.median(hashing) / size * 1e9
+    share = statistics.median(ratios(hashing, peer.cpu_seconds))
+    table.notes.append(
+        f"sha256 of the same bytes in one process costs {per_gb:.2f} CPU s/GB, {share:.2f} times all that "
+        "nginx uses, which neither hashes nor syncs. Ours do both: a chunk is answered when it is on disk."
+    )
+    return table
 
 
-def sha256_cpu_seconds(path: Path) -> float:
+def sha256_cpu_seconds(source: int) -> float:
     """Return the CPU time that hashing the file takes."""
-    digest, begun = hashlib.sha256(), time.process_time()
-    with path.open("rb") as file:
-        while data := file.read(MIB):
-            digest.update(data)
+    digest, begun, offset = hashlib.sha256(), time.process_time(), 0
+    while data := os.pread(source, MIB, offset):
+        digest.update(data)
+        offset += len(data)
     return time.process_time() - begun
 
 
-def to_disk(folder: Path, size: int, repeats: int) -> None:
+def to_disk(folder: Path, size: int, repeats: int) -> Table:
     """Compare an upload with a copy, both until all is on disk."""
-    path = source_file(folder, size)
-    source = os.open(path, os.O_RDONLY)
-    found: dict[str, list[float]] = {
-        name: [] for name in ("cp + sync", "nginx + sync", "1 connection", "4 connections")
-    }
-    with premrunner(folder) as ours, nginx(folder) as peer:
-
-        def copy() -> Callable[[], None]:
-            subprocess.run(["cp", str(path), str(folder / "copy")], check=True)
-            return (folder / "copy").unlink
-
-        runs = {
-            "cp + sync": copy,
-            "1 connection": lambda: send_raw(ours, source, size),
-            "4 connections": lambda: send_raw(ours, source, size, connections=4),
+    found: dict[str, list[float]] = {}
+    with source_of(folder, size) as source, premrunner(folder) as ours, nginx(folder) as peer:
+        copy = folder / "copy"
+        runs: dict[str, Callable[[], Callable[[], None]]] = {
+            "cp + sync": lambda: _copy(folder / "source", copy),
+            "nginx PUT + sync": lambda: send_raw(peer, source, size).clean,
+            "1 connection + sync": lambda: send_raw(ours, source, size).clean,
+            "4 connections + sync": lambda: send_raw(ours, source, size, connections=4).clean,
         }
-        if peer:
-            runs["nginx + sync"] = lambda: send_raw(peer, source, size)
-        for _ in range(repeats):
+        for repeat in range(repeats + 1):
             for name, run in runs.items():
                 os.sync()
                 begun = time.monotonic()
                 clean = run()
                 os.sync()
-                found[name].append(time.monotonic() - begun)
+                if repeat:  # The first warms up.
+                    found.setdefault(name, []).append(time.monotonic() - begun)
                 clean()
-    os.close(source)
-    path.unlink()
-    print(
-        f"\n### {size // MIB} MiB to disk including sync, {repeats} repeats\n\n"
-        "| | seconds median (min-max) | x cp |\n|---|---|---|"
-    )
+    table = Table(f"{size // MIB} MiB to disk including sync, {repeats} repeats", ("", "seconds", "x cp"))
     for name, values in found.items():
-        if values:
-            ratio = statistics.median(mine / theirs for mine, theirs in zip(values, found["cp + sync"], strict=True))
-            print(
-                f"| {name} | {statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f}) | {ratio:.2f} |",
-                flush=True,
-            )
+        against = ratios(values, found["cp + sync"])
+        table.add(name, spread(values), judged(against, most=1.3) if "connection" in name else spread(against))
+    return table
+
+
+def _copy(source: Path, target: Path) -> Callable[[], None]:
+    subprocess.run(["cp", str(source), str(target)], check=True)
+    return target.unlink
 
 
 def p99(values: list[float]) -> float:
@@ -429,157 +200,89 @@ def get_latencies(server: Server, seconds: float) -> list[float]:
     found, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         begun = time.monotonic()
-        connection.send("GET", "/health", 0, 0, 0)
+        connection.ask("GET", "/health")
+        connection.answer()
         found.append(time.monotonic() - begun)
         time.sleep(0.005)
     connection.close()
     return found
 
 
-def sse_latencies(server: Server, streams: int, seconds: float) -> list[float]:
-    """Return how late each event came, measured by a process of its own."""
-    code = f"""
-import json, selectors, socket, time
-selector, found, rests = selectors.DefaultSelector(), [], {{}}
-for _ in range({streams}):
-    connection = socket.create_connection(("127.0.0.1", {server.port}))
-    connection.sendall(b"GET /v1/bench/stream HTTP/1.1\\r\\nHost: b\\r\\nAuthorization: Bearer {TOKEN}\\r\\n\\r\\n")
-    selector.register(connection, selectors.EVENT_READ)
-    rests[connection] = b""
-    time.sleep(0.01)
-begin = time.monotonic() + 0.1  # Before, nobody read while connections were made.
-end = begin + {seconds}
-while time.monotonic() < end:
-    for key, _ in selector.select(0.1):
-        data, now = key.fileobj.recv(65536), time.monotonic()
-        rests[key.fileobj] += data
-        *lines, rests[key.fileobj] = rests[key.fileobj].split(b"\\n")
-        found += [now - float(line[6:]) for line in lines if line.startswith(b"data: ") and float(line[6:]) > begin]
-print(json.dumps(found))
-"""
-    return list(json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout))
+def event_latencies(server: Server, seconds: float, streams: int = 50) -> list[float]:
+    """Return how late each event of some streams came."""
+    wish = Wish(server.port, "/v1/bench/stream", None, TOKEN, streams, 0.01, seconds)
+    return read_streams(wish).late_seconds
 
 
 @contextmanager
-def uploading(server: Server, source: int, size: int) -> Iterator[list[float]]:
+def uploading(server: Server, source: int, size: int) -> Iterator[None]:
     """Send at full speed, again and again, while the block runs."""
-    ending, rates = threading.Event(), []
+    ending = threading.Event()
 
     def run() -> None:
         while not ending.is_set():
-            begun = time.monotonic()
-            clean = send_raw(server, source, size)
-            rates.append(size / 1e6 / (time.monotonic() - begun))
-            clean()
+            send_raw(server, source, size).clean()
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield rates
+        yield
     finally:
         ending.set()
         thread.join()
 
 
-def latencies(folder: Path, size: int, repeats: int) -> None:
+def latencies(folder: Path, size: int, repeats: int) -> Table:
     """Measure what others notice of an upload."""
-    source = os.open(source_file(folder, size), os.O_RDONLY)
-    found: dict[str, list[float]] = {name: [] for name in ("GET idle", "GET upload", "SSE idle", "SSE upload")}
-    with premrunner(folder) as ours:
+    found: dict[str, list[float]] = {name: [] for name in ("GET idle", "GET", "events idle", "events")}
+    with source_of(folder, size) as source, premrunner(folder) as ours:
         for _ in range(repeats):
             found["GET idle"].append(p99(get_latencies(ours, 3)))
             with uploading(ours, source, size):
-                found["GET upload"].append(p99(get_latencies(ours, 4)))
-            found["SSE idle"].append(p99(sse_latencies(ours, 50, 4)))
+                found["GET"].append(p99(get_latencies(ours, 4)))
+            found["events idle"].append(p99(event_latencies(ours, 4)))
             with uploading(ours, source, size):
-                found["SSE upload"].append(p99(sse_latencies(ours, 50, 5)))
-    os.close(source)
-    (folder / "source").unlink()
-    print(
-        f"\n### p99 of others during a full-speed upload, {repeats} repeats\n\n| | p99 ms median (min-max) |\n|---|---|"
-    )
-    for name, values in found.items():
-        print(f"| {name} | {statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f}) |", flush=True)
+                found["events"].append(p99(event_latencies(ours, 5)))
+    table = Table(f"p99 of others during a full-speed upload, {repeats} repeats", ("", "idle, ms", "meanwhile, ms"))
+    most = max(10.0, 3 * statistics.median(found["GET idle"]))
+    table.add("trivial GET", spread(found["GET idle"], 1), judged(found["GET"], most=most, digits=1))
+    table.add("50 streams x 20 events/s", spread(found["events idle"], 1), judged(found["events"], most=25, digits=1))
+    table.notes.append("The client of the upload, of the streams and of the GETs share the cores with the server.")
+    return table
 
 
-def memory(folder: Path, size: int) -> None:
+def completion(folder: Path, size: int, repeats: int) -> Table:
+    """Measure how long the end of an upload takes."""
+    found: dict[str, list[float]] = {"paced at 250 MB/s": [], "at full speed": []}
+    with source_of(folder, size) as source, premrunner(folder) as ours:
+        for _ in range(repeats):
+            for name, values in found.items():
+                sent = send_raw(ours, source, size, 250e6 if name.startswith("paced") else 0)
+                begun = time.monotonic()
+                sent.complete()
+                values.append(time.monotonic() - begun)
+                sent.clean()
+    table = Table(f"`complete` of {size // MIB} MiB, {repeats} repeats", ("upload", "seconds"))
+    table.add("paced at 250 MB/s", judged(found["paced at 250 MB/s"], most=0.2, digits=3))
+    table.add("at full speed", spread(found["at full speed"], 3))
+    return table
+
+
+def memory(folder: Path, size: int) -> Table:
     """Measure the memory that one large PUT takes."""
-    source = os.open(source_file(folder, 64 * MIB), os.O_RDONLY)
-    with premrunner(folder) as ours:
-        send_raw(ours, source, 64 * MIB)()
+    block = 64 * MIB
+    with source_of(folder, block) as source, premrunner(folder) as ours:
+        send_raw(ours, source, block).clean()
         before = ours.rss_bytes()
         ours.reset_peak()
         upload, sender = start(ours, size, size), Sender(ours)
-        head = (
-            f"PUT /v1/chunked-upload/{upload}/chunks/0 HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {TOKEN}\r\n"
-            f"Content-Length: {size}\r\n\r\n"
-        )
-        begun = time.monotonic()
-        sender._socket.sendall(head.encode())
-        for _ in range(size // (64 * MIB)):
-            os.lseek(source, 0, os.SEEK_SET)
-            for piece in range(16):
-                offset = piece * 4 * MIB
-                while offset < (piece + 1) * 4 * MIB:
-                    offset += os.sendfile(sender._socket.fileno(), source, offset, (piece + 1) * 4 * MIB - offset)
-        sender._answer()
-        seconds, peak = time.monotonic() - begun, ours.rss_bytes("VmHWM")
+        sender.ask("PUT", f"/v1/chunked-upload/{upload}/chunks/0", size)
+        for _ in range(size // block):
+            sender.send_file(source, 0, block)
+        sender.answer()
+        peak = ours.rss_bytes("VmHWM")
         call(ours, "DELETE", f"/v1/chunked-upload/{upload}")
-    os.close(source)
-    (folder / "source").unlink()
-    print(f"\n### Memory: one PUT of {size / 1e9:.1f} GB to disk ({size / 1e6 / seconds:.0f} MB/s)\n")
-    print(
-        f"RSS before {before / MIB:.1f} MiB, peak {peak / MIB:.1f} MiB, growth {(peak - before) / MIB:.1f} MiB",
-        flush=True,
-    )
-
-
-def completion(folder: Path, size: int, repeats: int) -> None:
-    """Measure how long the end of an upload takes."""
-    source = os.open(source_file(folder, size), os.O_RDONLY)
-    found: dict[str, list[float]] = {"paced at 250 MB/s": [], "at full speed": []}
-    with premrunner(folder) as ours:
-        for _ in range(repeats):
-            for name, values in found.items():
-                clean = send_raw(ours, source, size, 250e6 if name.startswith("paced") else 0)
-                begun = time.monotonic()
-                upload = clean.upload  # type: ignore[attr-defined]
-                call(ours, "POST", "/v1/chunked-upload/complete", {"modelId": upload, "modelName": "b"})
-                values.append(time.monotonic() - begun)
-                clean()
-    os.close(source)
-    (folder / "source").unlink()
-    print(
-        f"\n### `complete` of {size // MIB} MiB, {repeats} repeats\n\n| upload | seconds median (min-max) |\n|---|---|"
-    )
-    for name, values in found.items():
-        print(f"| {name} | {statistics.median(values):.3f} ({min(values):.3f}-{max(values):.3f}) |", flush=True)
-
-
-def main() -> None:
-    """Run the benches that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repeats, smaller files")
-    parser.add_argument("--folder", default="/dev/shm", help="where the body paths are compared; memory by default")
-    parser.add_argument("--disk", default=tempfile.gettempdir(), help="a folder on a real disk")
-    parser.add_argument("--only", default="", help="bodies, disk, latencies, memory or completion")
-    wanted = parser.parse_args()
-    repeats = 3 if wanted.quick else 5
-    with tempfile.TemporaryDirectory(dir=wanted.folder) as shm, tempfile.TemporaryDirectory(dir=wanted.disk) as disk:
-        for folder in (shm, disk):
-            Path(folder).chmod(0o755)
-        parts = {
-            "bodies": lambda: bodies(Path(shm), (200 if wanted.quick else 400) * MIB, repeats, "Body paths in memory"),
-            "bodies_disk": lambda: bodies(Path(disk), 400 * MIB, repeats, "Body paths on disk"),
-            "disk": lambda: to_disk(Path(disk), (512 if wanted.quick else 2048) * MIB, repeats),
-            "latencies": lambda: latencies(Path(shm), 400 * MIB, repeats),
-            "completion": lambda: completion(Path(shm), (400 if wanted.quick else 1000) * MIB, repeats),
-            "memory": lambda: memory(Path(disk), (1 if wanted.quick else 10) * 1024 * MIB),
-        }
-        for name, run in parts.items():
-            if not wanted.only or name in wanted.only.split(","):
-                run()
-
-
-if __name__ == "__main__":
-    main()
+    table = Table(f"Memory during one PUT of {size / 1e9:.1f} GB", ("", "MiB"))
+    table.add("before", f"{before / MIB:.1f}")
+    table.add("growth at most", judged([(peak - before) / MIB], most=32, digits=1))
+    return table
