@@ -51,10 +51,13 @@ audit: $(VENV)/installed-dev ## Ask the advisory database about the installed pa
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
 	$(BIN)/pip-audit --skip-editable
 
+bench: $(VENV)/installed-dev ## Measure everything beside its peers and write docs/performance.md
+	$(BIN)/python -m bench --report docs/performance.md
+
 fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 sure: check test ## Both
 
-.PHONY: help serve dev test oracle screenshots check audit fix sure
+.PHONY: help serve dev test oracle screenshots check audit bench fix sure

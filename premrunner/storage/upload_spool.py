@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from premrunner.errors import UploadTooLarge
-from premrunner.net.pipes import PIPE_BYTES, FromPipe, Sink, can_splice, empty_pipe, open_pipe
+from premrunner.net.pipes import FromPipe, Sink, can_splice, empty_pipe, open_pipe
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
 
+# For larger writes ext4 may take page-cache folios so large that a page costs ten times as much (seen on Linux 6.18).
 COPY_BYTES = 256 * 1024
 
 
@@ -76,7 +77,7 @@ class Spool:
         if can_splice() and (write_from := sink.write_from):
             with open_pipe() as (outlet, inlet):
                 offset = 0
-                while count := os.splice(self._file, inlet, PIPE_BYTES, offset_src=offset):
+                while count := os.splice(self._file, inlet, COPY_BYTES, offset_src=offset):
                     write_from(outlet, count)
                     offset += count
             return
