@@ -11,24 +11,12 @@ import pytest
 from conftest import LiveServer, start_server, stop_server
 from imports.conftest import zip_of
 from live.processes import children_of, wait_until_gone
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from .complaints import Complaints
+from .dropping import IMPORT_MS, arrival, drop
 
 LIGHTHOUSE = Path(__file__).parent.parent / "weights" / "data" / "lora-lighthouse.zip"
-IMPORT_MS = 90_000
-# A real drop: the file's own bytes, put into a DataTransfer by the browser.
-DROP = """(zone) => {
-  const transfer = new DataTransfer();
-  for (const file of document.querySelector("#given").files) transfer.items.add(file);
-  for (const type of ["dragenter", "dragover", "drop"]) {
-    zone.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-  }
-}"""
-GIVE = """() => {
-  const input = Object.assign(document.createElement("input"), { type: "file", id: "given", multiple: true });
-  document.body.append(input);
-}"""
 
 
 @pytest.fixture
@@ -66,17 +54,6 @@ def page(context: BrowserContext, server: LiveServer, complaints: Complaints) ->
 @pytest.fixture(scope="module")
 def stored_zip(starter_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return zip_of(tmp_path_factory.mktemp("stored") / "my-bot.zip", {"my-bot/model.gguf": starter_gguf}, 0)
-
-
-def drop(page: Page, *paths: Path) -> None:
-    page.evaluate(GIVE)
-    page.locator("#given").set_input_files(paths)
-    page.locator("[data-drop]").evaluate(DROP)
-    page.locator("#given").evaluate("(input) => input.remove()")
-
-
-def arrival(page: Page, name: str) -> Locator:
-    return page.locator(".arrival").filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
 def sent_bytes(page: Page) -> list[str]:

@@ -32,7 +32,7 @@ YEAR_SECONDS = 365 * 24 * 3600
 @bp.get("/chat")
 @bp.get("/")  # The nearer one is the address that links lead to.
 def show() -> str | AnyResponse:
-    """Show a conversation that has not begun; or begin one from a recorded call, and go there."""
+    """Show a conversation that has not begun, with ``?model``; or begin one from a recorded call, and go there."""
     if trace_id := request.args.get("from_trace"):
         conversation = begin_from_trace(services().conversations, services().tracing.get(trace_id))
         return redirect(url_for("ui.chat.read", conversation_id=conversation.id), 303)
@@ -117,7 +117,9 @@ def _page(template: str, **values: Any) -> str:
     shown: dict[str, Any] = {"conversation": None, "branch": None, "views": [], "settings": SETTINGS, **_listed()}
     choices = model_choices(known_models())
     shown |= {**values, "choices": choices}
-    return render_template(template, chosen=_chosen(choices, shown["conversation"] or _newest(shown)), **shown)
+    conversation = shown["conversation"] or _newest(shown)
+    wanted = request.args.get("model") or (conversation.model if conversation else "")
+    return render_template(template, chosen=_chosen(choices, wanted), **shown)
 
 
 def _newest(shown: Mapping[str, Any]) -> Conversation | None:
@@ -125,11 +127,10 @@ def _newest(shown: Mapping[str, Any]) -> Conversation | None:
     return found[0].conversation if found else None
 
 
-def _chosen(choices: Sequence[ModelChoice], conversation: Conversation | None) -> ModelChoice | None:
-    """Return the model to begin with: the one that answered last, or the first that can be asked."""
+def _chosen(choices: Sequence[ModelChoice], wanted: str) -> ModelChoice | None:
+    """Return the model to begin with: the wanted one, or the first that can be asked."""
     ready = [choice for choice in choices if choice.state != "missing"]
-    last = [choice for choice in ready if conversation and choice.model.answers_to(conversation.model)]
-    return next(iter([*last, *ready]), None)
+    return next(iter([*(choice for choice in ready if choice.model.answers_to(wanted)), *ready]), None)
 
 
 def _listed() -> dict[str, Any]:
