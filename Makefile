@@ -58,6 +58,13 @@ fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+dist: $(VENV)/installed-dev ## One file to copy to a server and run: dist/premrunner
+	$(BIN)/shiv --quiet --disable-pip-version-check --compressed --extend-pythonpath \
+		--console-script premrunner --output-file dist/premrunner '.[postgresql,redis]'
+
+soak: $(VENV)/installed-dev ## Everything at once for 30 minutes while things break; MINUTES=3 is the short one
+	$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30)
+
 sure: check test ## Both
 
-.PHONY: help serve dev test oracle screenshots check audit bench fix sure
+.PHONY: help serve dev test oracle screenshots check audit bench fix dist soak sure

@@ -20,6 +20,7 @@ settings = load_settings()
 paths = DataPaths(settings.data_path)
 # Each web process counts in files of its own; other machines on this data folder are other targets for Prometheus.
 # Its library reads the variable when it is first imported, so nothing above imports it.
+own_environment = dict(os.environ)
 metrics_folder = paths.metrics(f"{socket.gethostname()}-{settings.port}")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
 
@@ -56,7 +57,7 @@ def on_starting(server):
     shutil.rmtree(metrics_folder, ignore_errors=True)
     metrics_folder.mkdir(mode=0o700, parents=True)
     if not supervisor:
-        subprocess.run([*premrunner, "database", "upgrade"], check=True)
+        subprocess.run([*premrunner, "database", "upgrade"], env=own_environment, check=True)
 
 
 def when_ready(server):
@@ -65,7 +66,7 @@ def when_ready(server):
         signal.signal(signal.SIGALRM, end_with_supervisor)
         signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)
     else:
-        server.engine_owner = subprocess.Popen([*premrunner, "engine", "run"])
+        server.engine_owner = subprocess.Popen([*premrunner, "engine", "run"], env=own_environment)
 
 
 def end_with_supervisor(number, frame):
@@ -75,7 +76,8 @@ def end_with_supervisor(number, frame):
 
 
 def on_exit(server):
-    """End the engine that we started."""
+    """End the engine that we started; what was counted is over."""
+    shutil.rmtree(metrics_folder, ignore_errors=True)
     owner = getattr(server, "engine_owner", None)
     if owner is not None:
         owner.terminate()
@@ -110,4 +112,4 @@ def child_exit(server, worker):
 
     mark_process_dead(worker.pid, str(metrics_folder))
     if server.LISTENERS:
-        subprocess.Popen([*premrunner, "database", "settle"])  # The arbiter reaps it.
+        subprocess.Popen([*premrunner, "database", "settle"], env=own_environment)  # The arbiter reaps it.

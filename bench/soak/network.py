@@ -1,0 +1,59 @@
+"""A TCP proxy of our own between the load and the server, which can hold everything up."""
+
+import asyncio
+import threading
+
+
+class StallingProxy:
+    """Forwards connections; while it is stalled not a byte moves.
+
+    Args:
+        port: Where the server listens.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._loop = asyncio.new_event_loop()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._listening = threading.Event()
+        self.port = 0
+        threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),), daemon=True).start()
+        self._listening.wait(10)
+
+    def stall(self) -> None:
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def flow(self) -> None:
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        self._listening.set()
+        await server.serve_forever()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            other_reader, other_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:
+            writer.transport.abort()
+            return
+        try:
+            await asyncio.gather(
+                self._copy(reader, other_writer), self._copy(other_reader, writer), return_exceptions=True
+            )
+        finally:
+            writer.close()
+            other_writer.close()
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+        except OSError:
+            writer.transport.abort()
