@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 from flask_migrate import upgrade
-from sqlalchemy import text
+from sqlalchemy import DateTime, bindparam, text
 
 from premrunner.app import create_app, prepare_database
 from premrunner.config import load_settings
@@ -271,7 +271,7 @@ def test_a_database_of_before_keeps_its_calls_and_finds_them(settings):
             "completion_tokens": 2,
             "total_tokens": 2,
             "duration": 400,
-            "created_at": "2026-03-04 12:00:00.000000",
+            "created_at": datetime(2026, 3, 4, 12),  # Naive, as the column keeps it.
         },
         **{"input": said, "output": "Paris.", "model": "m", "parameters": "{}", "ignored": "[]"},
     }
@@ -279,7 +279,8 @@ def test_a_database_of_before_keeps_its_calls_and_finds_them(settings):
         for number, status in ((1, "ok"), (2, "running")):
             one = {**row, "id": f"{id_at(NOON)}{number:012x}", "status": status, "writer": "gone:1:00"}
             columns, places = ", ".join(one), ", ".join(f":{name}" for name in one)
-            connection.execute(text(f"INSERT INTO traces ({columns}) VALUES ({places})"), one)
+            insert = text(f"INSERT INTO traces ({columns}) VALUES ({places})")
+            connection.execute(insert.bindparams(bindparam("created_at", type_=DateTime)), one)
     prepare_database(app)
     store = TraceStore(database)
     assert store.count(EVERYTHING) == 2
