@@ -6,7 +6,7 @@ What a command needs is imported when it runs, so that ``--help`` is there at on
 import click
 
 import premrunner
-from premrunner.cli import engine, keys, models, site
+from premrunner.cli import engine, keys, models, site, studio
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,6 +21,7 @@ for command in (
     site.token,
     site.doctor,
     site.database,
+    studio.studio,
     engine.engine,
     keys.keys,
     models.upload,

@@ -53,6 +53,11 @@ class DataPaths:
         return self.run / "metrics" / server
 
     @property
+    def studio(self) -> Path:
+        """Who may look into the database with `premrunner studio`."""
+        return self.run / "studio.json"
+
+    @property
     def upgrade_lock(self) -> Path:
         """Held by whoever brings the database up to date."""
         return self.run / "upgrade.lock"
