@@ -39,21 +39,20 @@ class StallingProxy:
         except OSError:
             writer.transport.abort()
             return
-        try:
-            await asyncio.gather(
-                self._copy(reader, other_writer), self._copy(other_reader, writer), return_exceptions=True
-            )
-        finally:
-            writer.close()
-            other_writer.close()
+        ways = ((reader, other_writer), (other_reader, writer))
+        tasks = [asyncio.ensure_future(self._copy(*way)) for way in ways]
+        # The end of one direction leaves the other open; a break ends both.
+        _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for end in (writer, other_writer):
+            end.transport.abort() if pending else end.close()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                await self._flowing.wait()
-                writer.write(data)
-                await writer.drain()
-            if writer.can_write_eof():
-                writer.write_eof()
-        except OSError:
-            writer.transport.abort()
+        while data := await reader.read(65536):
+            await self._flowing.wait()
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
