@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import find_free_port, start_server, stop_server
 
 # The server looks ten times a second; a busy test machine gets ten times that.
 SOON_SECONDS = 1.0
+QUEUE_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,7 @@ def silent(tmp_path_factory):
         PREMRUNNER_STARTER="none",
         MODEL_CONCURRENCY="2",
         MODEL_QUEUE="1",
-        QUEUE_SECONDS="2",
+        QUEUE_SECONDS=str(QUEUE_SECONDS),
     )
     while server.get("/api/ollama/status").json()["status"] != "running":
         time.sleep(0.1)
@@ -69,6 +71,30 @@ def test_nobody_waits_without_end_for_a_busy_model(silent):
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.json()["error"]["code"] == "overloaded"
     assert b"503" in waiting.recv(65536).split(b"\r\n")[0]
+    for connection in (*running, waiting):
+        connection.close()
+    assert [engine.stdout.readline() for _ in range(2)] == ["left\n"] * 2
+
+
+def test_past_its_limits_the_server_refuses_at_once_and_stays_responsive(silent):
+    server, engine = silent
+    running = [ask(server, stream=True) for _ in range(2)]
+    assert [engine.stdout.readline() for _ in range(2)] == ["asked\n"] * 2
+    waiting = ask(server, stream=True)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        crowd = [pool.submit(server.chat, "Hi", model="m", stream=True) for _ in range(100)]
+        slowest = 0.0
+        while not all(answer.done() for answer in crowd):
+            asked = time.monotonic()
+            assert server.get("/health").status_code == 200
+            slowest = max(slowest, time.monotonic() - asked)
+    took = time.monotonic() - begun
+    codes = [answer.result().status_code for answer in crowd]
+    assert set(codes) == {503}
+    assert took < QUEUE_SECONDS + 8 * SOON_SECONDS
+    assert slowest < SOON_SECONDS
     for connection in (*running, waiting):
         connection.close()
     assert [engine.stdout.readline() for _ in range(2)] == ["left\n"] * 2
