@@ -2,6 +2,7 @@
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ def main() -> int:
         ledger = soak(folder, disk, gguf, given.minutes * 60)
     finally:
         disk.unmount()
+        shutil.rmtree(disk.folder, ignore_errors=True)  # The server's log stays.
     tell(ledger, folder, given.seed)
     return 1 if ledger.findings else 0
 
