@@ -59,6 +59,7 @@ fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 	$(BIN)/ruff format
 
 dist: $(VENV)/installed-dev ## One file to copy to a server and run: dist/premrunner
+	@mkdir -p dist
 	$(BIN)/shiv --quiet --disable-pip-version-check --compressed --extend-pythonpath \
 		--console-script premrunner --output-file dist/premrunner '.[postgresql,redis]'
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 from gevent.monkey import get_original
 
+from premrunner.errors import StorageFailed
 from premrunner.records import UploadRecord
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.upload_files import LEDGER, layout_of
@@ -164,10 +165,9 @@ class TrailingHashes:
             if not is_urgent and sys.platform == "linux":  # There a thread has a niceness of its own.
                 os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), NICENESS)
             self._hash(upload, lambda: self._running[upload.id] != is_urgent)
-        except FileNotFoundError:  # The upload was given up meanwhile.
-            pass
-        except OSError as error:
-            logger.warning("Hashing ended early: %s", error.strerror, extra={"upload_id": upload.id})
+        except (OSError, StorageFailed) as error:
+            if self._paths.upload(upload.id).exists():  # Else it was given up meanwhile.
+                logger.warning("Hashing ended early: %s", error, extra={"upload_id": upload.id})
         finally:
             del self._running[upload.id]
 

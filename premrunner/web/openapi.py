@@ -109,6 +109,7 @@ def _answer(described: Operation) -> dict[str, Any]:
     if not described.answer:
         return {"2XX": {"description": "The answer."}}
     content = {"application/json": {"schema": reference(described.answer)}}
+    content |= {kind: {} for kind in described.files}
     if described.streams:
         content["text/event-stream"] = {"schema": _event(described.streams)}
     return {"200": {"description": "The answer.", "content": content}}

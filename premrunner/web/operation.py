@@ -19,6 +19,7 @@ class Operation:
         body: Fields of the JSON body it parses; none for a route that takes no body.
         answer: Name of the answer's schema; empty where a document of its own tells it.
         streams: Name of the schema of each event, if it can stream.
+        files: Media types of what it can send in place of JSON.
         query: What its query string may hold.
         is_open: Whether it needs no token.
     """
@@ -26,6 +27,7 @@ class Operation:
     body: Sequence[Parameter] = ()
     answer: str = ""
     streams: str = ""
+    files: Sequence[str] = ()
     query: Sequence[Parameter] = ()
     is_open: bool = False
 
@@ -35,13 +37,14 @@ def operation(
     *,
     answer: str,
     streams: str = "",
+    files: Sequence[str] = (),
     query: Sequence[Parameter] = (),
     is_open: bool = False,
 ) -> Callable[[View], View]:
     """Describe a view: the table it parses with, and the names of the schemas it answers by."""
 
     def describe(view: View) -> View:
-        setattr(view, ATTRIBUTE, Operation(body, answer, streams, query, is_open))
+        setattr(view, ATTRIBUTE, Operation(body, answer, streams, files, query, is_open))
         return view
 
     return describe

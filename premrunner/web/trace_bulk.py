@@ -17,6 +17,7 @@ from premrunner.web.trace_filter import FILTER, trace_filter
 bp = Blueprint("trace_bulk", __name__)
 
 KINDS = {"jsonl": "application/jsonl", "json": "application/json", "csv": "text/csv"}
+FILES = tuple(kind for kind in KINDS.values() if kind != "application/json")
 # One write for many lines.
 BLOCK_BYTES = 64 * 1024
 
@@ -45,7 +46,7 @@ def show_stats() -> Response:
 
 
 @bp.get("/traces/export")
-@operation(answer="TraceExport", query=(FORMAT, *FILTER))
+@operation(answer="TraceExport", files=FILES, query=(FORMAT, *FILTER))
 def export_traces() -> Response:
     """Export calls as training data or tables, streamed, newest first."""
     name = parsing.fields([FORMAT], request.args)["format"]

@@ -29,7 +29,7 @@ def test_the_capital_of_france_is_answered_and_its_trace_shown(page):
 
 
 def test_models_show_how_to_call_them(page):
-    page.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="Models", exact=True).click()
     expect(page.get_by_role("heading", name="SmolLM2 135M Instruct")).to_be_visible()
     page.get_by_text("Use from code").click()
     expect(page.get_by_role("region", name="OpenAI SDK")).to_contain_text('model="smollm2-135m-instruct"')

@@ -91,6 +91,7 @@ def test_every_error_of_ours_has_a_face():
         errors.SettingsInvalid,
         errors.PortTaken,
         errors.StarterUnavailable,
+        errors.DownloadFailed,
         errors.EngineOwned,
         errors.InstallFailed,
     }
