@@ -27,7 +27,7 @@ dev: $(VENV)/installed-dev ## The same, loading changed code again
 
 test: $(VENV)/installed-dev ## Run every test, in a real browser and with a real model too
 	@sh tests/install_chromium.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 screenshots: $(VENV)/installed-dev ## Take every page of a real site, light and dark, into .cache/screenshots
 	@sh tests/install_chromium.sh
