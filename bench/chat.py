@@ -64,7 +64,7 @@ def measured(way: Way) -> Figures:
 
 def measure(way: Way, figures: Figures) -> None:
     """Measure one way once."""
-    one_by_one = read(way, "r20n1", streams=CALLS, spacing_seconds=0.1, seconds=5)
+    one_by_one = read(way, "r20n1", streams=CALLS, spacing_seconds=0.1, seconds=30)
     figures.first_ms.append(statistics.median(one_by_one.first_seconds) * 1000)
     figures.burst_ms.append(p99(read(way, "r20n20", streams=STREAMS).first_seconds))
     figures.late_50_ms.append(p99(read(way, "r20n200", streams=50, spacing_seconds=0.01, seconds=3).late_seconds))

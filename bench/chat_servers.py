@@ -88,6 +88,7 @@ def litellm(folder: Path, engine: Server) -> Iterator[Way]:
     (place / "config.yaml").write_text("model_list:\n" + "".join(entries))
     command = [str(python.parent / "litellm"), "--config", str(place / "config.yaml"), "--port", str(port)]
     offline = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    offline["LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"] = "true"  # It is asked from this machine only.
     with running("LiteLLM", [*command, "--host", "127.0.0.1", "--telemetry", "False"], port, place, offline) as server:
         yield Way("LiteLLM proxy", server, "/v1/chat/completions")
 

@@ -17,6 +17,8 @@ TOKEN = "a-token-for-benches"
 ROOT = Path(__file__).parent.parent
 # Peers live in environments of their own, so that theirs and our dependencies do not meet.
 ENVIRONMENTS = ROOT / ".cache" / "bench"
+# LiteLLM needs half a minute on an idle machine.
+START_SECONDS = 120
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -77,7 +79,7 @@ def running(
             command, env=os.environ | dict(environment or {}), cwd=ROOT, stdout=output, stderr=output
         )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} does not listen: {log.read_text()[-2000:]}")

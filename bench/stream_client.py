@@ -5,6 +5,7 @@ found in whatever surrounds them: server-sent events, lines of JSON, chunks of H
 """
 
 import json
+import math
 import re
 import selectors
 import socket
@@ -18,6 +19,8 @@ from typing import Any
 STAMP = re.compile(rb"@(\d+\.\d{6})")
 # A stamp may be cut in two by the end of a read.
 STAMP_BYTES = 24
+# So long the slowest stream may take to say its first word.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Wish:
         body: Of a POST; None for a GET.
         streams: How many at once.
         spacing_seconds: Between the beginnings of two streams.
-        seconds: How long to read, from the moment when all have begun.
+        seconds: How long to read, from the moment when all have said something.
     """
 
     port: int
@@ -46,7 +49,7 @@ class Seen:
 
     Attributes:
         first_seconds: Of each stream, from its request to its first event.
-        late_seconds: Of each event since all streams had begun.
+        late_seconds: Of each event since all streams had said something.
         event_count: Events, with those before.
         ended: Streams that came to their end.
     """
@@ -77,8 +80,7 @@ def _read(wish: Wish) -> Seen:
     begun: dict[socket.socket, float] = {}
     rests: dict[socket.socket, bytes] = {}
     due = time.monotonic()
-    end = due + wish.spacing_seconds * wish.streams + wish.seconds
-    settled = due + wish.spacing_seconds * wish.streams
+    end, settled = due + PATIENCE_SECONDS, math.inf
     while time.monotonic() < end and seen.ended < wish.streams:
         while len(begun) < wish.streams and time.monotonic() >= due:
             connection = socket.create_connection(("127.0.0.1", wish.port))
@@ -99,6 +101,8 @@ def _read(wish: Wish) -> Seen:
             if stamps and connection in begun and begun[connection]:
                 seen.first_seconds.append(now - begun[connection])
                 begun[connection] = 0.0
+                if len(seen.first_seconds) == wish.streams:
+                    settled, end = now, now + wish.seconds
             seen.event_count += len(stamps)
             times = [float(stamp[1]) for stamp in stamps]
             seen.late_seconds += [now - sent for sent in times if sent > settled]
