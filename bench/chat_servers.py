@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from bench.fake_engine import MODELS
 from bench.servers import ROOT, Server, free_port, peer_python, premrunner, running
+from premrunner.engine.state import read_state
 
 ASYNCIO = ("asyncio", "fastapi", "uvicorn[standard]", "httpx", "aiohttp")
 LITELLM = ("litellm", "litellm[proxy]")
@@ -50,6 +52,8 @@ def ours(folder: Path, engine: Server) -> Iterator[Way]:
             [sys.executable, "-m", "premrunner", "engine", "run"], env=os.environ | names, cwd=ROOT
         )
         try:
+            while not read_state(data / "run").is_running:
+                time.sleep(0.05)
             yield Way("PremRunner", server, "/v1/chat/completions")
         finally:
             owner.terminate()

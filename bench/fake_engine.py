@@ -80,8 +80,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 kind = b"application/json" if path in ANSWERS else b"text/plain"
                 writer.write(HEAD % kind + b"Content-Length: %d\r\n\r\n" % len(data) + data)
             await writer.drain()
+            if "connection: close" in head.lower():
+                return
     except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # The other side has left.
+        return  # The other side has left.
     finally:
         writer.close()
 
