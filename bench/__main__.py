@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.report import Table, machine_facts, write
 
-AREAS = ("uploads", "chat", "weights")
+AREAS = ("uploads", "chat", "weights", "traces")
 
 
 def main() -> None:

@@ -4,9 +4,7 @@ The database is filled once, through the same tables and books as the writer's, 
 is the median of several calls, and its limit what a person does not notice.
 """
 
-import argparse
 import random
-import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from pathlib import Path
 import orjson
 from sqlalchemy import Engine, insert
 
+from bench.report import Table, judged
 from premrunner.app import create_app, prepare_database
 from premrunner.config import Settings, load_settings
 from premrunner.domain.spoken import preview, searchable
@@ -63,11 +62,6 @@ class Figure:
     name: str
     milliseconds: list[float]
     limit_ms: float = LIMIT_MS
-
-    @property
-    def median_ms(self) -> float:
-        """The middle one."""
-        return statistics.median(self.milliseconds)
 
 
 class Talk:
@@ -249,22 +243,15 @@ print(int(sys.argv[2]) / (time.monotonic() - begun), peak() - before)
 """
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--folder", type=Path, default=CACHE)
-    wanted = parser.parse_args()
-    url = database(wanted.folder, wanted.rows)
-    print(f"| at {wanted.rows:,} traces | median ms | min-max | limit |\n|---|---|---|---|")
-    for figure in (*figures(url), *page_figures(wanted.folder)):
-        least, most = min(figure.milliseconds), max(figure.milliseconds)
-        print(
-            f"| {figure.name} | {figure.median_ms:.1f} | {least:.1f}-{most:.1f} | {figure.limit_ms:.0f} |", flush=True
-        )
-    rate, growth = export_growth(url, min(EXPORTED, wanted.rows))
-    print(f"\nExport of {min(EXPORTED, wanted.rows):,}: {rate:,.0f} rows/s, memory grew by {growth / 2**20:.1f} MiB")
-
-
-if __name__ == "__main__":
-    main()
+def tables(is_quick: bool) -> Iterator[Table]:
+    """Measure traces; a tenth of them when it shall be quick."""
+    count = ROWS // 10 if is_quick else ROWS
+    url = database(CACHE, count)
+    table = Table(f"Reading, at {count:,} traces", ("", "ms"))
+    for figure in (*figures(url), *page_figures(CACHE)):
+        table.add(figure.name, judged(figure.milliseconds, most=figure.limit_ms, digits=1))
+    rate, growth = export_growth(url, min(EXPORTED, count))
+    table.notes.append(
+        f"Export of {min(EXPORTED, count):,}: {rate:,.0f} rows/s, while the memory grew by {growth / 2**20:.1f} MiB."
+    )
+    yield table

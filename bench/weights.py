@@ -3,9 +3,7 @@
 Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
 table. Peak memory is the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
 llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out. BENCH_TIMES says how often each
-way is run; the fastest counts.
-
-    python bench/weights.py [folder for 6 GB of files [bf16 f16 q4_k_m merge]]
+way is run; the fastest counts. Needs 6 GB in the folder for temporary files.
 """
 
 import json
@@ -21,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests.weights.adapters import write_adapter  # noqa: E402
-from tests.weights.tiny_tokenizers import byte_level, write_byte_level  # noqa: E402
+from bench.report import Table
+from bench.servers import ROOT
+from tests.weights.adapters import write_adapter
+from tests.weights.tiny_tokenizers import byte_level, write_byte_level
 
 WIDTH, INNER, LAYERS, HEADS, KEY_VALUE_HEADS, TOKENS = 1536, 4096, 20, 12, 4, 49152
 ORACLE = os.environ.get("PREMRUNNER_ORACLE_PYTHON")
@@ -160,16 +157,16 @@ def ours(model: Path, output: Path, output_type: str, adapter: Path | None = Non
     return run([*command, "--adapter", str(adapter)] if adapter else command)
 
 
-def show(name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
-    """Print one line of the table."""
-    line = f"{name:<54}{measured.seconds:7.2f} s {measured.cpu_seconds:7.2f} s of cpu {measured.peak_mb:6.0f} MB"
+def show(table: Table, name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
+    """Add a line."""
+    faster = ""
     if reference:
         ratio = reference.seconds / measured.seconds
-        line += f"   x{ratio:5.2f}" + (f" (bar {bar}: {'met' if ratio >= bar else 'MISSED'})" if bar else "")
-    print(line, flush=True)
+        faster = f"{ratio:.2f}" + (f", {'' if ratio >= bar else '**missed** '}≥ {bar:g}" if bar else "")
+    table.add(name, f"{measured.seconds:.2f}", f"{measured.cpu_seconds:.2f}", f"{measured.peak_mb:.0f}", faster)
 
 
-def plain(model: Path, folder: Path, output_type: str) -> None:
+def plain(table: Table, model: Path, folder: Path, output_type: str) -> None:
     """Compare with a copy and with llama.cpp's converter."""
     weights, copy, out = model / "model.safetensors", folder / "copy", folder / "out.gguf"
     ways = [
@@ -179,25 +176,25 @@ def plain(model: Path, folder: Path, output_type: str) -> None:
     if ORACLE:
         ways.append(lambda: run([ORACLE, "-c", _CONVERTER, str(model), str(out), output_type]))
     copied, converted, *theirs = alternate(folder, *ways)
-    show("cp + sha256sum", copied)
-    show(f"convert {output_type}, against cp + sha256sum", converted, copied, 0.7)
+    show(table, "cp + sha256sum", copied)
+    show(table, f"convert {output_type}, against cp + sha256sum", converted, copied, 0.7)
     for slower in theirs:
-        show(f"llama.cpp's converter, {output_type}", slower)
-        show("  ours against it", converted, slower, 5)
+        show(table, f"llama.cpp's converter, {output_type}", slower)
+        show(table, "  ours against it", converted, slower, 5)
 
 
-def quantized(model: Path, folder: Path) -> None:
+def quantized(table: Table, model: Path, folder: Path) -> None:
     """Compare q4_k_m from safetensors with llama-quantize from a finished GGUF file."""
     ready, out = model / "ready.gguf", folder / "out.gguf"
     ours(model, ready, "bf16")
     command = [LLAMA_QUANTIZE, str(ready), str(out), "q4_k_m", str(THREADS)]
     theirs, converted = alternate(folder, lambda: run(command), lambda: ours(model, out, "q4_k_m"))
     ready.unlink()
-    show("llama-quantize q4_k_m", theirs)
-    show("convert q4_k_m, safetensors to the end", converted, theirs, 1.0)
+    show(table, "llama-quantize q4_k_m", theirs)
+    show(table, "convert q4_k_m, safetensors to the end", converted, theirs, 1.0)
 
 
-def merged(model: Path, adapter: Path, folder: Path) -> None:
+def merged(table: Table, model: Path, adapter: Path, folder: Path) -> None:
     """Compare merging, converting and quantizing in one pass with a program for each."""
     both, out = adapter.parent / "merged", folder / "out.gguf"
     # PEFT saves no tokenizer; it goes in before the clock runs.
@@ -210,14 +207,13 @@ def merged(model: Path, adapter: Path, folder: Path) -> None:
         [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(out), "q8_0", str(THREADS)],
     )
     theirs, converted = alternate(folder, lambda: run(*three_steps), lambda: ours(model, out, "q8_0", adapter))
-    show("PEFT merge, then converter, then llama-quantize q8_0", theirs)
-    show("merge + convert + q8_0 in one pass", converted, theirs, 5)
+    show(table, "PEFT merge, then converter, then llama-quantize q8_0", theirs)
+    show(table, "merge + convert + q8_0 in one pass", converted, theirs, 5)
 
 
-def main() -> None:
-    """Measure what was asked for and print the table."""
-    parts = sys.argv[2:] or PARTS
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
+def tables(is_quick: bool) -> Iterator[Table]:
+    """Measure conversions; only the plain one when it shall be quick."""
+    with tempfile.TemporaryDirectory() as temporary:
         model, adapter, folder = (Path(temporary) / name for name in ("model", "adapter", "made"))
         folder.mkdir()
         # In a process of its own: a child's peak memory counts what its parent held when it was started.
@@ -225,17 +221,15 @@ def main() -> None:
         writing.start()
         writing.join()
         size_gb, largest_mb = (model / "model.safetensors").stat().st_size / 1e9, TOKENS * WIDTH * 2 / 1e6
-        print(f"{size_gb:.2f} GB, {THREADS} processors; largest tensor {largest_mb:.0f} MB")
-        for part in parts:
+        title = f"A model of {size_gb:.2f} GB, its largest tensor {largest_mb:.0f} MB; the fastest of {TIMES}"
+        table = Table(title, ("", "seconds", "CPU seconds", "peak MB", "times as fast"))
+        for part in PARTS[:1] if is_quick else PARTS:
             if part in ("bf16", "f16"):
-                plain(model, folder, part)
+                plain(table, model, folder, part)
             elif part == "q4_k_m" and LLAMA_QUANTIZE:
-                quantized(model, folder)
+                quantized(table, model, folder)
             elif part == "merge" and ORACLE and LLAMA_QUANTIZE:
-                merged(model, adapter, folder)
+                merged(table, model, adapter, folder)
             else:
-                print(f"{part}: left out")
-
-
-if __name__ == "__main__":
-    main()
+                table.notes.append(f"{part} was left out: its peers are not installed.")
+        yield table
