@@ -96,7 +96,7 @@ class Starter:
                 with gguf.open("rb") as file:
                     self._engine.push_blob(GGUF_SHA256, file, GGUF_BYTES)
             self._engine.create(ALIAS, files={FILE_NAME: f"sha256:{GGUF_SHA256}"})
-            self._models.add(NAME, ALIAS, GGUF_BYTES)
+            self._models.add(NAME, ALIAS, GGUF_BYTES, {"sha256": GGUF_SHA256})  # Adapters find their base by it.
         finally:
             gguf.unlink(missing_ok=True)
 

@@ -121,8 +121,8 @@ class Tracing:
         self._threads.run(self._judgements.put, trace_id, feedback)
 
     def settle(self) -> None:
-        """Wait until what has been recorded so far can be read."""
-        self._writer.flush()
+        """Wait until what has been recorded so far can be read, or a second has gone: the disk may be full."""
+        self._writer.flush(1.0)
 
     def close(self) -> None:
         """Write what is left, at the end of the process."""

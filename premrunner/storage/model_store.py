@@ -32,7 +32,7 @@ class ModelStore:
             row = session.get(ModelRow, model_id)
             return _record(row) if row else None
 
-    def add(self, name: str, alias: str, size_bytes: int) -> ModelRecord:
+    def add(self, name: str, alias: str, size_bytes: int, findings: Mapping[str, Any] | None = None) -> ModelRecord:
         """Record a model that the engine has; one of the same alias is brought up to date."""
         with self._database.session() as session:
             row = session.scalar(select(ModelRow).where(ModelRow.alias == alias))
@@ -40,6 +40,7 @@ class ModelStore:
                 row = ModelRow(id=new_id(), alias=alias, created_at=datetime.now(timezone.utc), **_UNKNOWN)
                 session.add(row)
             row.name, row.size, row.downloaded = name, size_bytes, True
+            row.findings = orjson.dumps(findings or {}).decode()
             return _record(row)
 
     def reserve(self, model_id: str, name: str, choose_alias: Callable[[set[str]], str]) -> ModelRecord:

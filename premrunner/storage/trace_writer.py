@@ -87,7 +87,7 @@ class TraceWriter:
         """Record how a call ended."""
         self._enqueue(Finish(finished_row(trace), trace.said))
 
-    def flush(self, timeout_seconds: float = 1.0) -> bool:
+    def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until what was put before is in the database; tell whether it is."""
         goal, deadline = self._put, time.monotonic() + timeout_seconds
         while self._taken < goal:

@@ -20,7 +20,7 @@ from premrunner.weights.progress import Progress
 _LARGEST_GROWTH = 2
 GGUF_BASE_WARNING = (
     "It was merged into a GGUF, the only base that is here: what its quantization lost stays lost. "
-    "Import the base's safetensors with keepAsBase, and this adapter again, for better answers."
+    "Import the base's safetensors, kept as a base, and this adapter again, for better answers."
 )
 
 
