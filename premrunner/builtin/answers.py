@@ -59,15 +59,12 @@ def answer_lines(built: Services, wanted: Generation) -> Generator[dict[str, Any
 
 
 def load(built: Services, plan: RunnerPlan, keep_alive_seconds: float, client: socket | None) -> None:
-    """Load a model, or unload it when it is not to be kept.
+    """Load a model.
 
     Raises:
         Refusal: It cannot be loaded.
         Cancelled: The client left.
     """
-    if keep_alive_seconds <= 0:
-        built.runners.unload(lambda loaded: loaded.key.is_same_model(plan.key))
-        return
     cancellation = Cancellation()
     with (
         built.departures.watch(client, cancellation.cancel),

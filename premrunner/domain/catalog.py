@@ -203,7 +203,9 @@ class Catalog:
 
     def load(self, model: CatalogModel) -> None:
         """Bring a model into the engine's memory; returns when it is there."""
-        self._engine.load(model.engine_name)
+        capabilities = self.capabilities(model)
+        is_embedding = "embedding" in capabilities and "completion" not in capabilities
+        self._engine.load(model.engine_name, is_embedding=is_embedding)
 
     def unload(self, model: CatalogModel) -> None:
         """Take a model out of the engine's memory; harmless when it is not there."""

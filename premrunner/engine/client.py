@@ -162,12 +162,16 @@ class EngineClient:
         self.unload(model)
         self._json("DELETE", "/api/delete", {"model": model}, model_name=model)
 
-    def load(self, model: str, keep_alive: str | float | None = None) -> None:
-        """Bring a model into memory; returns when it is there."""
-        body: dict[str, Any] = {"model": model, "stream": False}
-        if keep_alive is not None:
-            body["keep_alive"] = keep_alive
-        self._json("POST", "/api/generate", body, model_name=model, timeout_seconds=None)
+    def load(self, model: str, *, is_embedding: bool = False) -> None:
+        """Bring a model into memory; returns when it is there.
+
+        Args:
+            model: The engine's name of it.
+            is_embedding: Whether it makes vectors alone; the engine would refuse to load it for text.
+        """
+        path, empty = ("/api/embed", "input") if is_embedding else ("/api/generate", "prompt")
+        body = {"model": model, empty: "", "stream": False}
+        self._json("POST", path, body, model_name=model, timeout_seconds=None)
 
     def unload(self, model: str) -> None:
         """Take a model out of memory; harmless when it is not there."""

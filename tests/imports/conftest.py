@@ -42,13 +42,22 @@ class ImportClient:
             time.sleep(0.05)
         return status
 
+    def wait_for_stage(self, model_id: str, stage: str) -> None:
+        deadline = time.monotonic() + 30
+        while (status := self.status(model_id))["stage"] != stage:
+            assert time.monotonic() < deadline, status
+            time.sleep(0.01)
+
     def listed(self) -> dict[str, str]:
         """Who brought each model that can be called, once the list is no older than this call."""
         time.sleep(CATALOG_SECONDS)
         return {model["id"]: model["owned_by"] for model in self.server.get("/v1/models").json()["data"]}
 
-    def delete(self, model_id: str):
-        return self.server.delete(f"/v1/models/{model_id}")
+    def delete(self, model_id: str) -> dict:
+        """Delete a model that nothing keeps from being deleted, and return what the server says."""
+        answer = self.server.delete(f"/v1/models/{model_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
 
 
 def zip_of(target: Path, files: dict[str, bytes | Path], method: int = zipfile.ZIP_DEFLATED) -> Path:
@@ -79,7 +88,7 @@ def empty_server(imports: ImportClient) -> Iterator[None]:
     """Remove what a failing test leaves, so that it fails alone."""
     yield
     for model in imports.server.get("/v1/models").json()["models"]:
-        imports.delete(model["id"])
+        imports.server.delete(f"/v1/models/{model['id']}")
 
 
 @pytest.fixture(scope="session")

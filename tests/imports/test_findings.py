@@ -11,6 +11,9 @@ from premrunner.events import ImportOptions
 from .archives_of_strangers import small_gguf
 from .conftest import zip_of
 from .large_files import sparse_gguf
+from .leftovers import leftovers
+
+pytestmark = pytest.mark.usefixtures("empty_server")
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
@@ -97,7 +100,19 @@ def test_a_model_for_vectors_is_proven_by_a_vector(imports, starter_gguf, tmp_pa
     assert status["proof"]["memoryBytes"] > 0
     answer = imports.server.post("/v1/embeddings", {"model": "vectors", "input": "Hello"}).json()
     assert len(answer["data"][0]["embedding"]) == 576
+
+
+def test_a_model_for_vectors_is_loaded_unloaded_and_deleted_like_any_other(imports, starter_gguf, tmp_path):
+    path = tmp_path / "vectors.gguf"
+    path.write_bytes(with_pooling(starter_gguf.read_bytes()))
+    model_id = imports.upload(path, "Vectors")
+    assert imports.wait(model_id)["status"] == "ready"
+    for action, is_loaded in (("down", False), ("up", True), ("down", False), ("up", True)):
+        answer = imports.server.post(f"/v1/models/{action}", {"model": "vectors"})
+        assert answer.status_code == 200, answer.text
+        assert imports.server.get("/v1/models/running?model=vectors").json() == {"status": is_loaded}
     imports.delete(model_id)
+    assert leftovers(imports.server.data_path) == []
 
 
 def test_a_projector_that_the_engine_cannot_use_fails_the_import_in_plain_words(imports, starter_gguf, tmp_path):

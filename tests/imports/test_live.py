@@ -42,7 +42,7 @@ def test_a_gguf_becomes_a_model_that_answers(imports, starter_gguf, starter_zip,
     assert "Paris" in answer.json()["choices"][0]["message"]["content"]
     data = imports.server.data_path
     assert [path for path in leftovers(data) if not path.startswith("engine")] == []
-    deleted = imports.delete(model_id).json()
+    deleted = imports.delete(model_id)
     assert deleted["freedBytes"] > 90_000_000
     assert leftovers(data) == []
 

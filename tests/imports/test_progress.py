@@ -17,7 +17,6 @@ from live.processes import children_of, command_of, wait_until_gone
 from simple_websocket import Client, ConnectionClosed
 
 from .conftest import ImportClient
-from .test_lifecycle import wait_for_stage
 
 pytestmark = pytest.mark.usefixtures("empty_server")
 
@@ -118,7 +117,7 @@ def test_the_end_of_the_server_waits_for_no_socket_and_no_import_and_a_killed_on
     imports = ImportClient(server)
     model_id = imports.upload(starter_zip, "Interrupted")
     connection = Client(socket_address(server), headers={"Authorization": f"Bearer {TOKEN}"})
-    wait_for_stage(imports, model_id, "unpack")
+    imports.wait_for_stage(model_id, "unpack")
     begun = time.monotonic()
     closed = threading.Event()
 

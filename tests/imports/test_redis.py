@@ -58,8 +58,7 @@ def test_imports_wait_in_redis_and_are_done_in_their_order(over_redis, starter_g
 
 def test_a_killed_worker_loses_no_import_and_does_none_twice(over_redis, starter_zip):
     first, second = (over_redis.upload(starter_zip, name) for name in ("Killed", "Behind"))
-    while over_redis.status(first)["stage"] != "unpack":
-        time.sleep(0.01)
+    over_redis.wait_for_stage(first, "unpack")
     os.kill(find_child(over_redis.server.process.pid, "premrunner worker"), signal.SIGKILL)
     ended = [over_redis.wait(model_id) for model_id in (first, second)]
     assert [status["status"] for status in ended] == ["ready", "ready"], ended

@@ -13,6 +13,7 @@ from premrunner.builtin.options import read_options
 from premrunner.builtin.prompts import Question, chat_question, raw_question
 from premrunner.builtin.refusals import Refusal, model_missing
 from premrunner.builtin.routes.streaming import answer_json, answer_stream
+from premrunner.builtin.runners import RunnerPlan
 from premrunner.builtin.services import services
 from premrunner.builtin.translate import Delta, chat_line, generate_line
 
@@ -28,8 +29,11 @@ def chat() -> Response:
     body = Body.of(request)
     if not body.model():
         raise Refusal("model is required")
-    manifest = _manifest(body.model(), "chat")
+    manifest = _manifest(body.model())
     messages = body.objects("messages")
+    if not messages and _is_unload(body):
+        return _unload(body, manifest, chat_line)
+    _require_completion(body, manifest, "chat")
     if not messages:
         return _load(body, manifest, chat_line)
     return _answer(body, manifest, chat_question(body, messages, manifest), chat_line)
@@ -41,13 +45,17 @@ def generate() -> Response:
     body = Body.of(request)
     if not body.model():
         raise model_missing("")
-    manifest = _manifest(body.model(), "generate")
+    manifest = _manifest(body.model())
+    is_empty = not body.text("prompt") and not body.text("suffix")
+    if is_empty and _is_unload(body):
+        return _unload(body, manifest, generate_line)
+    _require_completion(body, manifest, "generate")
     is_raw = body.flag("raw")
     if body.text("template"):
         raise Refusal("this engine takes a template only when a model is created")
     if is_raw and (body.text("system") or body.get("context")):
         raise Refusal("raw mode does not support template, system, or context")
-    if not body.text("prompt") and not body.text("suffix"):
+    if is_empty:
         return _load(body, manifest, generate_line)
     is_completion = is_raw or bool(body.text("suffix"))
     question = raw_question(body, manifest) if is_completion else _as_chat(body, manifest)
@@ -60,13 +68,20 @@ def _as_chat(body: Body, manifest: Manifest) -> Question:
     return chat_question(body, [*system, message], manifest)
 
 
-def _manifest(model: str, what: str) -> Manifest:
+def _manifest(model: str) -> Manifest:
     manifest = services().find(model)
     if manifest is None:
         raise model_missing(model)
-    if "completion" not in manifest.capabilities:
-        raise Refusal(f'"{model}" does not support {what}')
     return manifest
+
+
+def _require_completion(body: Body, manifest: Manifest, what: str) -> None:
+    if "completion" not in manifest.capabilities:
+        raise Refusal(f'"{body.model()}" does not support {what}')
+
+
+def _is_unload(body: Body) -> bool:
+    return services().keep_alive(body.get("keep_alive")) <= 0
 
 
 def _answer(body: Body, manifest: Manifest, question: Question, line: LineMaker) -> Response:
@@ -84,9 +99,18 @@ def _answer(body: Body, manifest: Manifest, question: Question, line: LineMaker)
 
 
 def _load(body: Body, manifest: Manifest, line: LineMaker) -> Response:
-    built = services()
-    keep_alive_seconds = built.keep_alive(body.get("keep_alive"))
+    keep_alive_seconds = services().keep_alive(body.get("keep_alive"))
+    load(services(), _empty_plan(body, manifest), keep_alive_seconds, request.environ.get("gunicorn.socket"))
+    return answer_json(line(body.model(), Delta(done_reason="load")))
+
+
+def _unload(body: Body, manifest: Manifest, line: LineMaker) -> Response:
+    """Any model can be taken out of memory, also one that makes vectors alone."""
+    plan = _empty_plan(body, manifest)
+    services().runners.unload(lambda loaded: loaded.key.is_same_model(plan.key))
+    return answer_json(line(body.model(), Delta(done_reason="unload")))
+
+
+def _empty_plan(body: Body, manifest: Manifest) -> RunnerPlan:
     context_tokens = read_options(manifest.parameters, body.mapping("options")).context_tokens
-    plan = built.planner.plan(manifest, context_tokens)
-    load(built, plan, keep_alive_seconds, request.environ.get("gunicorn.socket"))
-    return answer_json(line(body.model(), Delta(done_reason="load" if keep_alive_seconds > 0 else "unload")))
+    return services().planner.plan(manifest, context_tokens)
