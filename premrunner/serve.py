@@ -16,11 +16,12 @@ from pathlib import Path
 from types import FrameType
 
 import premrunner
-from premrunner.app import create_app, engine_supervisor, prepare_database
+from premrunner.app import create_app, prepare_database
 from premrunner.config import Settings
 from premrunner.engine.state import EngineState
 from premrunner.errors import PortTaken
 from premrunner.logs import start_logging
+from premrunner.owned_engine import engine_supervisor
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.starter_state import StarterState
 from premrunner.web.services import Services

@@ -19,7 +19,7 @@ ALLOWED = {
     "domain": {"net", "engine", "storage", "weights", "archives"},
     "web": {"net", "domain"},
 }
-EDGES = {"app", "cli", "serve", "worker", "worker_process", "doctor", "__main__"}
+EDGES = {"app", "wiring", "owned_engine", "cli", "serve", "worker", "worker_process", "doctor", "__main__"}
 
 # Libraries that a part must live without.
 FORBIDDEN = {

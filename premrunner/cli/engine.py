@@ -19,7 +19,7 @@ def engine() -> None:
 @reporting
 def run_engine() -> None:
     """Own the engine in the foreground: find it or start it, watch it, restart it. `serve` does this by itself."""
-    from premrunner.app import engine_supervisor
+    from premrunner.owned_engine import engine_supervisor
     from premrunner.storage.paths import DataPaths
 
     settings = load_settings()

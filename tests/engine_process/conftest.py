@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from premrunner.app import engine_folders
 from premrunner.engine.address import EngineAddress
 from premrunner.engine.supervision.launch import EngineFolders
+from premrunner.owned_engine import engine_folders
 from premrunner.storage.paths import DataPaths
 
 from .waiting import wait_until
