@@ -4,136 +4,32 @@ Nothing is remembered on this side: the files are hashed first, and by the hash 
 already, or a part of them, so that the same command, given again, goes on where it stopped.
 """
 
-import hashlib
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from premrunner.cli.local_files import FileSlice, LocalFile, find_files, fingerprint
+from premrunner.cli.meter import Meter, Show
 from premrunner.errors import PremRunnerError
 
-READ_BYTES = 1024 * 1024
 CHUNK_BYTES = 16 * 1024 * 1024  # Small enough that a bad line loses little, with four on the way at once.
 PARALLEL_CHUNKS = 4
 # A laptop that wakes up, or a server that restarts, is back within this; later the same command goes on.
 PATIENCE_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 15.0
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
-# The rate is that of the last seconds: the mean of a whole day says nothing of now.
-RATE_WINDOW_SECONDS = 5.0
-REDRAW_SECONDS = 0.2
 # What may go away by itself: the body was cut or stalled, the server is busy or restarts.
 TRANSIENT = {408, 429, 499, 500, 502, 503, 504}
-
-Show = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file to send.
-
-    Attributes:
-        name: What the server calls it: its name, with its folders below the one that is sent.
-        source: Where it is.
-        size_bytes: How large it was when it was found.
-    """
-
-    name: str
-    source: Path
-    size_bytes: int
 
 
 class UploadFailed(PremRunnerError):
     """The server refused, or cannot be reached."""
-
-
-def find_files(target: Path) -> Sequence[LocalFile]:
-    """Return the file, or every file of a folder but the hidden ones."""
-    target = target.absolute()
-    if target.is_file():
-        return [LocalFile(target.name, target, target.stat().st_size)]
-    found = []
-    for path in sorted(target.rglob("*")):
-        inside = path.relative_to(target)
-        if path.is_file() and not any(part.startswith(".") for part in inside.parts):
-            found.append(LocalFile(f"{target.name}/{inside.as_posix()}", path, path.stat().st_size))
-    return found
-
-
-class Meter:
-    """Counts bytes and draws them as one line: a bar, the rate and the time left.
-
-    Args:
-        label: What is going on.
-        total_bytes: How many there are.
-        show: Takes the line, which replaces the one before.
-    """
-
-    def __init__(self, label: str, total_bytes: int, show: Show) -> None:
-        self._label = label
-        self._total = total_bytes
-        self._show = show
-        self._done = 0
-        self._drawn_at = 0.0
-        self._samples: deque[tuple[float, int]] = deque()
-        self._lock = threading.Lock()
-
-    def add(self, size_bytes: int) -> None:
-        """Count more bytes; fewer, where some have to be sent again."""
-        with self._lock:
-            self._done += size_bytes
-            now = time.monotonic()
-            if now - self._drawn_at > REDRAW_SECONDS or self._done == self._total:
-                self._drawn_at = now
-                self._show(self._line(now))
-
-    def _line(self, now: float) -> str:
-        self._samples.append((now, self._done))
-        while now - self._samples[0][0] > RATE_WINDOW_SECONDS:
-            self._samples.popleft()
-        (since, before), share = self._samples[0], self._done / max(self._total, 1)
-        rate = (self._done - before) / (now - since) if now > since else 0.0
-        left = f", {_duration((self._total - self._done) / rate)} left" if rate > 0 and share < 1 else ""
-        bar = "#" * int(share * 20)
-        sizes = f"{self._done / 1e9:.2f} of {self._total / 1e9:.2f} GB"
-        return f"{self._label} [{bar:<20}] {share:4.0%}  {sizes}, {rate / 1e6:.1f} MB/s{left}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-class FileSlice:
-    """A part of a file as a request's body."""
-
-    def __init__(self, source: Path, offset_bytes: int, length_bytes: int, meter: Meter) -> None:
-        self._source = source
-        self._offset = offset_bytes
-        self._length = length_bytes
-        self._meter = meter
-        self.sent_bytes = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[bytes]:
-        with self._source.open("rb") as file:
-            file.seek(self._offset)
-            while self.sent_bytes < self._length and (
-                data := file.read(min(READ_BYTES, self._length - self.sent_bytes))
-            ):
-                yield data
-                self.sent_bytes += len(data)
-                self._meter.add(len(data))
 
 
 class UploadClient:
@@ -166,7 +62,7 @@ class UploadClient:
             UploadFailed: It refused, or cannot be reached; the same call goes on later.
         """
         files = find_files(target)
-        sha256 = self._hash(files)
+        sha256 = fingerprint(files, Meter("Reading", sum(file.size_bytes for file in files), self._show))
         wish: dict[str, Any] = {"sha256": sha256, "modelName": name or target.absolute().stem}
         if target.is_file():
             wish |= {"fileName": files[0].name, "fileSize": files[0].size_bytes}
@@ -209,20 +105,6 @@ class UploadClient:
         self.model_id = str(same["id"])
         return f"It is here already, as '{same['alias']}'. Give a --name to have it twice."
 
-    def _hash(self, files: Sequence[LocalFile]) -> str:
-        meter = Meter("Reading", sum(file.size_bytes for file in files), self._show)
-        digests = {}
-        for local in files:
-            digest = hashlib.sha256()
-            for data in FileSlice(local.source, 0, local.size_bytes, meter):
-                digest.update(data)
-            digests[local.name] = digest.hexdigest()
-        if len(files) == 1:
-            return digests[files[0].name]
-        # As the server reckons it: see docs/uploads.md.
-        lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-        return hashlib.sha256(lines.encode()).hexdigest()
-
     def _send(self, files: Sequence[LocalFile], upload: dict[str, Any]) -> None:
         meter = Meter("Sending", upload["fileSize"], self._show)
         meter.add(upload["receivedBytes"])
@@ -235,10 +117,7 @@ class UploadClient:
 
     def _send_chunk(self, upload_id: str, chunk: tuple[int, Path, int, int], meter: Meter) -> None:
         index, source, offset, length = chunk
-
-        def body() -> FileSlice:
-            return FileSlice(source, offset, length, meter)
-
+        body = FileSlice(source, offset, length, meter)
         try:
             self._ask("PUT", f"/v1/chunked-upload/{upload_id}/chunks/{index}", body)
         except BaseException:
@@ -249,13 +128,12 @@ class UploadClient:
         """Send a request, again and again while the server is away, and return its answer."""
         deadline, pause = time.monotonic() + self._patience_seconds, 0.5
         while True:
-            slice_or_none = body() if callable(body) else None
             try:
-                return self._try(method, path, slice_or_none, body)
+                return self._try(method, path, body)
             except (requests.RequestException, OSError) as error:
                 reason = error
-            if isinstance(slice_or_none, FileSlice):
-                slice_or_none._meter.add(-slice_or_none.sent_bytes)
+            if isinstance(body, FileSlice):
+                body.take_back()
             if time.monotonic() > deadline or self._has_failed.is_set():
                 raise UploadFailed(
                     f"The server cannot be reached ({type(reason).__name__}). What it has is kept: give the same "
@@ -264,12 +142,11 @@ class UploadClient:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    def _try(self, method: str, path: str, data: FileSlice | None, body: Any) -> dict[str, Any]:
+    def _try(self, method: str, path: str, body: Any) -> dict[str, Any]:
         answer = requests.request(
             method,
             self._url + path,
-            data=data,
-            json=None if data is not None else body,
+            **{"data" if isinstance(body, FileSlice) else "json": body},
             headers={"Authorization": f"Bearer {self._token}"},
             timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
         )

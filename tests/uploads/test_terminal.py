@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from premrunner.cli import upload_client
-from premrunner.cli.upload_client import Meter, UploadClient, UploadFailed, find_files
+from premrunner.cli.local_files import find_files
+from premrunner.cli.meter import Meter
+from premrunner.cli.upload_client import UploadClient, UploadFailed
 from tests.uploads.sending import MIB, noise
 
 
@@ -97,7 +99,7 @@ def test_a_server_that_is_away_is_told_with_what_to_do(tmp_path, free_port):
 def test_a_meter_shows_rate_and_time_left(monkeypatch):
     lines: list[str] = []
     clock = iter(range(100, 200))
-    monkeypatch.setattr(upload_client.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("premrunner.cli.meter.time.monotonic", lambda: float(next(clock)))
     meter = Meter("Sending", 10_000_000_000, lines.append)
     for _ in range(4):
         meter.add(1_000_000_000)
