@@ -51,7 +51,7 @@ def convert(run: ImportRun) -> dict[str, Any]:
     if run.options.keep_as_base and not source.is_file():
         merged["keptBase"] = keep_base(run, source, _places(run), made.lineage.sources).id
     run.tools.models.change(run.id, findings=merged, size=made.size_bytes)
-    run.report.finish(f"Converted to {made.output_type}.")
+    run.report.finish(f"Converted: {made.output_type}.")
     return {"parts": to_json([file], root), "findings": merged}
 
 
