@@ -42,9 +42,10 @@ class ImportClient:
             time.sleep(0.05)
         return status
 
-    def wait_for_stage(self, model_id: str, stage: str) -> None:
+    def wait_for_stage(self, model_id: str, *stages: str) -> None:
+        """Return when an import is at one of these stages."""
         deadline = time.monotonic() + 30
-        while (status := self.status(model_id))["stage"] != stage:
+        while (status := self.status(model_id))["stage"] not in stages:
             assert time.monotonic() < deadline, status
             time.sleep(0.01)
 

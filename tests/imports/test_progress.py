@@ -32,12 +32,12 @@ def test_the_socket_replays_what_a_page_missed_and_then_follows(imports, import_
     seen = []
     with_replay = Client(socket_address(import_server, "?after=0"), headers=bearer)
     while not seen or seen[-1]["status"] != "ready" or seen[-1]["modelId"] != model_id:
-        seen.append(orjson.loads(with_replay.receive(timeout=10)))
+        seen.append(orjson.loads(with_replay.receive(timeout=60)))
     assert [event["number"] for event in seen] == sorted({event["number"] for event in seen})
     after = seen[-1]["number"]
     imports.delete(model_id)
     second = imports.upload(starter_gguf, "Watched again")
-    followed = [orjson.loads(with_replay.receive(timeout=10)) for _ in range(4)]
+    followed = [orjson.loads(with_replay.receive(timeout=60)) for _ in range(4)]
     with_replay.close()
     assert all(event["number"] > after and event["modelId"] == second for event in followed)
     assert followed[0]["status"] == "queued"

@@ -57,9 +57,12 @@ def test_imports_wait_in_redis_and_are_done_in_their_order(over_redis, starter_g
 
 
 def test_a_killed_worker_loses_no_import_and_does_none_twice(over_redis, starter_zip):
+    worker = find_child(over_redis.server.process.pid, "premrunner worker")
+    os.kill(worker, signal.SIGSTOP)
     first, second = (over_redis.upload(starter_zip, name) for name in ("Killed", "Behind"))
-    over_redis.wait_for_stage(first, "unpack")
-    os.kill(find_child(over_redis.server.process.pid, "premrunner worker"), signal.SIGKILL)
+    os.kill(worker, signal.SIGCONT)
+    over_redis.wait_for_stage(first, "unpack", "identify", "create")
+    os.kill(worker, signal.SIGKILL)
     ended = [over_redis.wait(model_id) for model_id in (first, second)]
     assert [status["status"] for status in ended] == ["ready", "ready"], ended
     assert [begun(status, "prove") for status in ended] == [1, 1]
