@@ -11,7 +11,7 @@ from premrunner.weights.output_type import OUTPUT_TYPE_NAMES
 from premrunner.weights.progress import Progress
 
 _BAR_CHARACTERS = 30
-_LABELS = {"checking": "Checking", "writing": "Writing "}
+_LABELS = {"copying": "Copying", "converting": "llama.cpp converts", "checking": "Checking", "writing": "Writing "}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType
 
 from premrunner.weights import foreign_converter
-from premrunner.weights.errors import UnsupportedArchitecture
+from premrunner.weights.checkpoint import open_checkpoint
 from premrunner.weights.gguf_writer import write_gguf
 from premrunner.weights.lineage import Lineage
-from premrunner.weights.places import NO_PLACES, Places, write_out
+from premrunner.weights.places import NO_PLACES, Places, lay_out
 from premrunner.weights.progress import Progress, ProgressMeter, Stage
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.stream import stream_values
@@ -80,7 +80,7 @@ def convert(
     try:
         task = open_task(source, adapter, files, output_type=output_type, name=name)
         return _carry_out(task, destination, files, watch)
-    except UnsupportedArchitecture:
+    except foreign_converter.NEEDING_IT:
         if adapter or not foreign_converter.is_installed():
             raise
         return _convert_with_llama_cpp(source, destination, files, watch, output_type=output_type, name=name)
@@ -125,11 +125,13 @@ def _convert_with_llama_cpp(
     source: Path, destination: Path, files: OpenFiles, watch: _Watch, *, output_type: str, name: str | None
 ) -> Conversion:
     """Let llama.cpp's converter make a file beside the destination, and write that anew as it was asked for."""
-    with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as folder:
-        between = Path(folder) / f"{source.name}.gguf"
-        write_out(source, files.places)
+    stored_bytes = open_checkpoint(source, files.places).size_bytes
+    with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as temporary:
+        folder, between = Path(temporary) / source.name, Path(temporary) / "converted.gguf"
+        folder.mkdir()
+        lay_out(source, folder, files.places, watch.meter("copying", stored_bytes).advance)
         plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
-        foreign_converter.run_converter(source, between, plain, watch.is_cancelled)
+        foreign_converter.run_converter(folder, between, plain, watch.meter("converting", stored_bytes).advance)
         task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
         return _carry_out(task, destination, files, watch)
 

@@ -98,7 +98,8 @@ class UnsupportedArchitecture(WeightsInvalid):
     def __init__(self, architecture: str, known: Sequence[str]) -> None:
         super().__init__(
             f"The architecture {architecture} is not known. Known are: {', '.join(known)}. "
-            f"For others install llama.cpp's own converter ({CONVERTER_EXTRA}) or upload a GGUF file.",
+            f"For others, without an adapter, install llama.cpp's own converter ({CONVERTER_EXTRA}), "
+            "or upload a GGUF file.",
             file_name="config.json",
         )
         self.architecture = architecture

@@ -1,20 +1,28 @@
 """What is this folder? Answered in milliseconds from headers and text files, before anything is done with it."""
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
 from gguf import LlamaFileType
 
+from premrunner.weights import foreign_converter
 from premrunner.weights.adapter import Adapter, is_adapter, open_adapter
 from premrunner.weights.adapter_config import CONFIG_NAME
+from premrunner.weights.architectures.standard import CONTEXT_LENGTH
+from premrunner.weights.checkpoint import open_checkpoint, refuse_quantized
+from premrunner.weights.config import read_config
 from premrunner.weights.errors import NotWeights
 from premrunner.weights.gguf_reader import GGUFFile, read_gguf
 from premrunner.weights.model import open_model
+from premrunner.weights.output_type import stored_output_type
 from premrunner.weights.places import NO_PLACES, Places
 from premrunner.weights.plan import plan_conversion
 from premrunner.weights.rows import OpenFiles
 from premrunner.weights.source import checkpoint_tensors
+from premrunner.weights.tokenizers.chat_template import chat_template_entries
+from premrunner.weights.tokenizers.files import TokenizerFiles
 
 # A ZIP often holds a folder in a folder; deeper than this nobody puts a model.
 _MAX_DEPTH = 3
@@ -31,6 +39,7 @@ class Inspection:
         stored_as: ``bf16``, ``q4_k_m``...
         base_model_name: What an adapter calls its base.
         rank: An adapter's, the largest if they differ.
+        converter: Who converts it, if not PremRunner itself.
     """
 
     kind: Literal["model", "adapter", "gguf"]
@@ -43,6 +52,7 @@ class Inspection:
     has_chat_template: bool = False
     base_model_name: str | None = None
     rank: int | None = None
+    converter: str | None = None
 
 
 def inspect(path: Path, places: Places = NO_PLACES) -> Inspection:
@@ -56,7 +66,8 @@ def inspect(path: Path, places: Places = NO_PLACES) -> Inspection:
         places: Where the bytes of files are that have none of their own.
 
     Raises:
-        UnsupportedArchitecture: Nobody knows the architecture; said before anything else.
+        UnsupportedArchitecture: Nobody knows the architecture; said before anything else. Where llama.cpp's own
+            converter is installed, that will see.
         WeightsInvalid: The subclass says why it cannot be used.
     """
     path = locate(path)
@@ -64,7 +75,12 @@ def inspect(path: Path, places: Places = NO_PLACES) -> Inspection:
         return _inspect_gguf(read_gguf(path))
     if is_adapter(path):
         return _inspect_adapter(open_adapter(path, places))
-    return _inspect_model(path, places)
+    try:
+        return _inspect_model(path, places)
+    except foreign_converter.NEEDING_IT:
+        if not foreign_converter.is_installed():
+            raise
+        return _inspect_unknown(path, places)
 
 
 def locate(path: Path) -> Path:
@@ -102,6 +118,23 @@ def _inspect_model(folder: Path, places: Places) -> Inspection:
         stored_as=plan.output_type,
         context_length=plan.metadata.get(f"{plan.architecture}.context_length"),
         has_chat_template=bool(plan.tokenizer and plan.tokenizer.has_chat_template),
+    )
+
+
+def _inspect_unknown(folder: Path, places: Places) -> Inspection:
+    config, checkpoint = read_config(folder), open_checkpoint(folder, places)
+    refuse_quantized(checkpoint, config.values)
+    tensors = checkpoint.tensors.values()
+    return Inspection(
+        "model",
+        folder,
+        checkpoint.size_bytes,
+        architecture=config.architecture,
+        parameter_count=sum(prod(tensor.shape) for tensor in tensors),
+        stored_as=stored_output_type([tensor.dtype for tensor in tensors if len(tensor.shape) > 1]).name,
+        context_length=config.find_integer(*CONTEXT_LENGTH.names),
+        has_chat_template=bool(chat_template_entries(TokenizerFiles(folder))),
+        converter=foreign_converter.NAME,
     )
 
 

@@ -4,7 +4,7 @@ A file that is stored in a ZIP as it is need not be copied out of it. It has a n
 a place somewhere else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -47,14 +47,28 @@ def weights_in(folder: Path, pattern: str, places: Places) -> list[Path]:
     return sorted(elsewhere | {path for path in folder.glob(pattern) if path.is_file()})
 
 
-def write_out(folder: Path, places: Places) -> None:
-    """Give a folder's files bytes of their own, for a program that knows no places."""
+def lay_out(folder: Path, target: Path, places: Places, advance: Callable[[int], None]) -> None:
+    """Fill a folder with what another holds, for a program that knows no places and shall run none of its code.
+
+    Args:
+        folder: Whose files get links; Python files do not.
+        target: To fill.
+        places: Where the bytes of files are that have none of their own; they are copied.
+        advance: Told the bytes that were copied; may raise to stop.
+    """
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix != ".py":
+            (target / path.name).symlink_to(path.resolve())
     for path, place in places.items():
-        if path.parent != folder or path.exists():
-            continue
-        with place.path.open("rb") as whole, path.open("xb") as copy:
-            whole.seek(place.offset_bytes)
-            left = place.size_bytes
-            while piece := whole.read(min(left, COPY_BYTES)):
-                copy.write(piece)
-                left -= len(piece)
+        if path.parent == folder:
+            _copy(place, target / path.name, advance)
+
+
+def _copy(place: Place, target: Path, advance: Callable[[int], None]) -> None:
+    with place.path.open("rb") as whole, target.open("xb") as copy:
+        whole.seek(place.offset_bytes)
+        left = place.size_bytes
+        while piece := whole.read(min(left, COPY_BYTES)):
+            copy.write(piece)
+            left -= len(piece)
+            advance(len(piece))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from premrunner.errors import Cancelled
 
-Stage = Literal["checking", "writing"]
+Stage = Literal["copying", "converting", "checking", "writing"]
 
 # A person sees no more, and each report may become a row in a database.
 _SECONDS_BETWEEN_REPORTS = 0.1
@@ -19,7 +19,8 @@ class Progress:
     """How far a conversion is.
 
     Attributes:
-        stage: ``checking`` reads all sources once; ``writing`` makes the file.
+        stage: ``checking`` reads all sources once; ``writing`` makes the file. Before these, where llama.cpp's own
+            converter is needed, ``copying`` takes the weights out of an archive and ``converting`` is its work.
     """
 
     stage: Stage

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from premrunner.weights import foreign_converter
 from premrunner.weights.adapter import Adapter, is_adapter, open_adapter
 from premrunner.weights.checkpoint import open_checkpoint
 from premrunner.weights.errors import BaseNotFound, WeightsInvalid
@@ -95,7 +96,7 @@ def open_rewrite_task(folder: Path, made: Path, files: OpenFiles, *, output_type
     plan = plan_rewrite(read_gguf(made), files, output_type=output_type, name=name)
     checkpoint = open_checkpoint(folder, files.places)
     source = _source(folder, checkpoint.files, list(checkpoint.tensors.values()), has_adapter=False)
-    return Task(plan, [source], options={"converter": "llama.cpp", **_options(name)})
+    return Task(plan, [source], options={"converter": foreign_converter.NAME, **_options(name)})
 
 
 def _options(name: str | None) -> dict[str, str]:

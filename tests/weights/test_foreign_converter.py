@@ -14,35 +14,22 @@ import pytest
 from premrunner.weights import foreign_converter
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import UnsupportedArchitecture, WeightsInvalid
+from premrunner.weights.inspection import inspect
 
+from .foreign_models import install_converter, write_arcee
 from .oracle import Oracle, oracle_python
-from .safetensors_file import stored, write_safetensors
-from .tiny_models import TINY_MODELS, random_values, write_tiny_model
+from .safetensors_file import write_safetensors
+from .tiny_models import write_tiny_model
 
 
 @pytest.fixture
 def arcee(tmp_path: Path) -> Path:
-    """A model of a family that is not described here: Llama without gates."""
-    folder = write_tiny_model("llama-sentencepiece", tmp_path / "model")
-    shapes = dict(TINY_MODELS["llama"].shapes())
-    write_safetensors(
-        folder / "model.safetensors",
-        {
-            name: ("BF16", stored(random_values(name, shape), "BF16"))
-            for name, shape in shapes.items()
-            if "gate" not in name
-        },
-    )
-    config = json.loads((folder / "config.json").read_text())
-    arcee = config | {"architectures": ["ArceeForCausalLM"], "model_type": "arcee", "hidden_act": "relu2"}
-    (folder / "config.json").write_text(json.dumps(arcee))
-    return folder
+    return write_arcee(tmp_path / "model")
 
 
 @pytest.fixture
 def installed(oracle: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign_converter, "is_installed", lambda: True)
-    monkeypatch.setattr("sys.executable", oracle_python())
+    install_converter(monkeypatch)
 
 
 def test_without_the_extra_the_way_out_is_named(arcee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +37,34 @@ def test_without_the_extra_the_way_out_is_named(arcee: Path, tmp_path: Path, mon
 
     with pytest.raises(UnsupportedArchitecture, match=r"premrunner\[llama-cpp-convert\]"):
         convert(arcee, tmp_path / "out.gguf")
+    with pytest.raises(UnsupportedArchitecture, match="LlamaForCausalLM"):
+        inspect(arcee)
+
+
+def test_with_the_extra_what_is_known_of_the_model_is_told(arcee: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foreign_converter, "is_installed", lambda: True)
+
+    found = inspect(arcee)
+
+    assert (found.converter, found.architecture, found.stored_as) == ("llama.cpp", "ArceeForCausalLM", "bf16")
+    assert found.parameter_count * 2 == found.size_bytes
+    assert found.context_length == json.loads((arcee / "config.json").read_text())["max_position_embeddings"]
+
+
+def test_a_converter_that_is_killed_is_told_of_and_leaves_nothing(
+    arcee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(foreign_converter, "is_installed", lambda: True)
+    monkeypatch.setattr("sys.executable", str(killed))
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(WeightsInvalid, match="too little memory"):
+        convert(arcee, tmp_path / "out" / "model.gguf")
+
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_with_the_extra_llama_cpp_converts_and_we_quantize(arcee: Path, installed: None, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import WeightsInvalid
 from premrunner.weights.inspection import inspect
-from premrunner.weights.places import Place, write_out
+from premrunner.weights.places import Place, lay_out
 
 from .tiny_models import write_tiny_model
 
@@ -44,11 +44,18 @@ def test_weights_that_end_before_their_range_are_refused(tmp_path: Path) -> None
         inspect(folder, {path: Place(place.path, place.offset_bytes, place.size_bytes - 1)})
 
 
-def test_what_knows_no_places_is_given_files(tmp_path: Path) -> None:
+def test_what_knows_no_places_is_given_files_and_no_code(tmp_path: Path) -> None:
     folder = write_tiny_model("llama", tmp_path / "model")
     content = (folder / "model.safetensors").read_bytes()
     places = moved_into_one_file(folder, tmp_path / "archive")
 
-    write_out(folder, places)
+    (folder / "modeling_custom.py").write_text("raise SystemExit")
+    target, copied = tmp_path / "target", []
+    target.mkdir()
 
-    assert (folder / "model.safetensors").read_bytes() == content
+    lay_out(folder, target, places, copied.append)
+
+    assert (target / "model.safetensors").read_bytes() == content
+    assert (target / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+    assert sum(copied) == len(content)
+    assert not (target / "modeling_custom.py").exists()

@@ -234,7 +234,7 @@ def test_unigram_becomes_llama_cpps_t5(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_tokenizer_says_how_to_save_one(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedTokenizer, match=r"tokenizer\.save_pretrained"):
+    with pytest.raises(WeightsInvalid, match=r"tokenizer\.save_pretrained"):
         read_tokenizer(tmp_path, LLAMA, None)
 
 

@@ -22,6 +22,7 @@ GGUF_BASE_WARNING = (
     "It was merged into a GGUF, the only base that is here: what its quantization lost stays lost. "
     "Import the base's safetensors, kept as a base, and this adapter again, for better answers."
 )
+NOT_KEPT_WARNING = "It was not kept as a base: adapters are only merged into architectures that are known here."
 
 
 def convert(run: ImportRun) -> dict[str, Any]:
@@ -48,7 +49,9 @@ def convert(run: ImportRun) -> dict[str, Any]:
     merged |= {"kind": findings["kind"], "warnings": warnings, "lineage": _lineage(made, run.results["base"])}
     if run.results["base"].get("isGguf"):
         warnings.append(GGUF_BASE_WARNING)
-    if run.options.keep_as_base and not source.is_file():
+    if run.options.keep_as_base and findings.get("converter"):
+        warnings.append(NOT_KEPT_WARNING)
+    elif run.options.keep_as_base and not source.is_file():
         merged["keptBase"] = keep_base(run, source, _places(run), made.lineage.sources).id
     run.tools.models.change(run.id, findings=merged, size=made.size_bytes)
     run.report.finish(f"Converted: {made.output_type}.")
@@ -106,12 +109,21 @@ def _lineage(made: Conversion, base: Mapping[str, Any]) -> dict[str, Any]:
 def _output_bytes(run: ImportRun, source: Path, places: Places) -> int:
     weights = [source] if source.is_file() else weights_in(source, "*.safetensors", places)
     stored = sum(place_of(path, places).size_bytes for path in weights)
-    return stored * _LARGEST_GROWTH if run.options.output_type == "f32" else stored
+    made = stored * _LARGEST_GROWTH if run.options.output_type == "f32" else stored
+    if not run.results["identify"]["findings"].get("converter"):
+        return made
+    # llama.cpp's converter knows no places, and what it makes is written anew.
+    return 2 * made + sum(place.size_bytes for place in places.values())
 
 
 def _teller(run: ImportRun) -> Any:
-    """Return a reporter for the converter; its two passes are two bars."""
-    passes = {"checking": "Checking every weight.", "writing": "Writing the GGUF."}
+    """Return a reporter for the converter; each pass is a bar."""
+    passes = {
+        "copying": "Taking the weights out of the archive.",
+        "converting": "llama.cpp's own converter is at work.",
+        "checking": "Checking every weight.",
+        "writing": "Writing the GGUF.",
+    }
     said: set[str] = set()
 
     def tell(progress: Progress) -> None:

@@ -119,5 +119,6 @@ def _sentence(findings: dict[str, Any]) -> str:
         f"{count / 1e6:.0f} million parameters" if count else "",
         findings.get("quantization") or "",
         f"trained on {findings['baseModelName']}" if findings.get("baseModelName") else "",
+        f"to be converted by {findings['converter']}'s own converter" if findings.get("converter") else "",
     ]
     return ", ".join(part for part in parts if part) + "."

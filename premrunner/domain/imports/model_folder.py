@@ -149,6 +149,7 @@ def _findings(inspection: Inspection, laid_out: Sequence[Path]) -> dict[str, Any
         "baseModelName": inspection.base_model_name,
         "hasBase": len(laid_out) > 1,
         "rank": inspection.rank,
+        "converter": inspection.converter,
     }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from gguf import GGUFValueType, Keys
 
 from premrunner.weights.architectures.family import Family
-from premrunner.weights.errors import CONVERTER_EXTRA, UnsupportedTokenizer
+from premrunner.weights.errors import CONVERTER_EXTRA, UnsupportedTokenizer, WeightsInvalid
 from premrunner.weights.metadata import Entry
 from premrunner.weights.tokenizers.byte_fallback import byte_fallback_vocabulary
 from premrunner.weights.tokenizers.byte_level import byte_level_vocabulary
@@ -79,7 +79,7 @@ def _read_vocabulary(files: TokenizerFiles, family: Family, size: int | None) ->
         if vocabulary is not None:
             return vocabulary
     if not files.are_there:
-        raise UnsupportedTokenizer(
+        raise WeightsInvalid(
             "There is no tokenizer beside the weights: tokenizer.json or tokenizer.model must be uploaded too "
             "(`tokenizer.save_pretrained(folder)`)."
         )
