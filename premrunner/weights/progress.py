@@ -62,8 +62,10 @@ class ProgressMeter:
         if self._is_cancelled and self._is_cancelled():
             raise Cancelled("The conversion was cancelled; nothing was left behind.")
         with self._lock:
+            was_over = self._done_bytes >= self._total_bytes
             self._done_bytes += size_bytes
             now = time.monotonic()
-            if self._report and (now >= self._next_report or self._done_bytes >= self._total_bytes):
+            is_due = now >= self._next_report or self._done_bytes >= self._total_bytes
+            if self._report and is_due and not was_over:
                 self._next_report = now + _SECONDS_BETWEEN_REPORTS
                 self._report(Progress(self._stage, min(self._done_bytes, self._total_bytes), self._total_bytes))

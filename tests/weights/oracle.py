@@ -49,6 +49,10 @@ class Oracle:
         self.ask("convert", folder=str(folder), destination=str(destination), output_type=output_type, pre=pre)
         return destination
 
+    def quantize(self, source: Path, destination: Path, output_type: str) -> Path:
+        self.ask("quantize", source=str(source), destination=str(destination), output_type=output_type)
+        return destination
+
     def close(self) -> None:
         if self._process:
             self._process.stdin.close()

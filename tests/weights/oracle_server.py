@@ -1,9 +1,10 @@
-"""llama.cpp's converter and PEFT as a process that answers one JSON line with another.
+"""llama.cpp's converter and quantizer, and PEFT, as a process that answers one JSON line with another.
 
 Runs under the python that has them (``PREMRUNNER_ORACLE_PYTHON``), once for a whole test session, because importing
 torch and transformers takes five seconds.
 """
 
+import importlib.util
 import json
 import os
 import sys
@@ -37,6 +38,22 @@ def convert(request: dict) -> dict:
             model_class(folder, types[request.get("output_type", "f16")], destination).write()
     finally:
         TextModel.get_vocab_base_pre = original
+    return {}
+
+
+def has_quantizer(request: dict) -> dict:
+    """Say whether cyllama, which carries llama.cpp, has a wheel for this platform."""
+    return {"is_there": importlib.util.find_spec("cyllama") is not None}
+
+
+def quantize(request: dict) -> dict:
+    """Quantize a GGUF file with the function that llama-quantize calls."""
+    import gguf
+    from cyllama.llama.llama_cpp import LlamaModelQuantizeParams, model_quantize
+
+    wanted = LlamaModelQuantizeParams()
+    wanted.ftype = int(gguf.LlamaFileType[f"MOSTLY_{request['output_type'].upper()}"])
+    model_quantize(request["source"], request["destination"], wanted)
     return {}
 
 
@@ -86,7 +103,8 @@ def tokenize(request: dict) -> dict:
     return {"tokens": [tokenizer.encode(text, add_special_tokens=False).ids for text in request["texts"]]}
 
 
-COMMANDS = {command.__name__: command for command in (convert, merge, make_adapter, loading_problems, tokenize)}
+_COMMANDS = (convert, has_quantizer, quantize, merge, make_adapter, loading_problems, tokenize)
+COMMANDS = {command.__name__: command for command in _COMMANDS}
 
 
 def main() -> None:
