@@ -87,9 +87,14 @@ class Split:
     parts: tuple[str, ...]
 
 
+def nothing(_: Config) -> dict[str, Any]:
+    """Derive nothing from a config."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Family:
-    """One family of models.
+    """One family of models; one that is like another is its ``dataclasses.replace`` with what differs.
 
     Attributes:
         names: What ``architectures`` in config.json calls its members.
@@ -125,9 +130,9 @@ class Family:
     fields: tuple[Field, ...]
     required: tuple[str, ...]
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    derive: Callable[[Config], Mapping[str, Any]] = lambda _: {}
+    derive: Callable[[Config], Mapping[str, Any]] = nothing
     more: Callable[[Config], list[Entry]] = lambda _: []
-    constants: Callable[[Config], Mapping[str, Float32]] = lambda _: {}
+    constants: Callable[[Config], Mapping[str, Float32]] = nothing
     rename: Mapping[str, str] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     interleaved: tuple[Interleave, ...] = ()

@@ -1,5 +1,6 @@
 """Gemma 1, 2 and 3. Norms are stored less one, and the output matrix is always the embeddings."""
 
+from dataclasses import replace
 from typing import Any
 
 from gguf import MODEL_ARCH, GGUFValueType, Keys
@@ -46,20 +47,6 @@ def _two_ropes(config: Config) -> dict[str, Any]:
     return {}
 
 
-GEMMA = Family(
-    names=("GemmaForCausalLM",),
-    model=MODEL_ARCH.GEMMA,
-    fields=_FIELDS,
-    required=DENSE_LAYER,
-    defaults=_ASSUMED,
-    derive=same_heads,
-    tokens=_end_of_turn,
-    norm_shift=1.0,
-    has_output=False,
-    vocabularies=("sentencepiece", "byte_fallback"),
-    space_prefix="never",
-)
-
 GEMMA2 = Family(
     names=("Gemma2ForCausalLM",),
     model=MODEL_ARCH.GEMMA2,
@@ -83,7 +70,19 @@ GEMMA2 = Family(
     space_prefix="never",
 )
 
-GEMMA3 = Family(
+GEMMA = replace(
+    GEMMA2,
+    names=("GemmaForCausalLM",),
+    model=MODEL_ARCH.GEMMA,
+    fields=_FIELDS,
+    required=DENSE_LAYER,
+    defaults=_ASSUMED,
+    derive=same_heads,
+    tokens=_end_of_turn,
+)
+
+GEMMA3 = replace(
+    GEMMA2,
     names=("Gemma3ForCausalLM", "Gemma3ForConditionalGeneration"),
     model=MODEL_ARCH.GEMMA3,
     fields=(*_FIELDS, _FINAL_SOFTCAP, SLIDING_WINDOW),
@@ -102,8 +101,6 @@ GEMMA3 = Family(
     derive=_two_ropes,
     more=rope_entries,
     skipped=("vision_tower.", "vision_model.", "multi_modal_projector."),
-    norm_shift=1.0,
+    has_output=True,
     trims_vocabulary=True,
-    vocabularies=("sentencepiece", "byte_fallback"),
-    space_prefix="never",
 )

@@ -1,16 +1,16 @@
 """SmolLM 3: Llama's shape; llama.cpp itself knows which layers do without rotary embedding."""
 
+from dataclasses import replace
+
 from gguf import MODEL_ARCH
 
-from premrunner.weights.architectures.family import Family
-from premrunner.weights.architectures.llama import INTERLEAVED, LLAMA, LLAMA_VOCABULARIES, llama_tokens
-from premrunner.weights.architectures.standard import DENSE_LAYER, llama3_rope_factors, rotary_width_entries
+from premrunner.weights.architectures.family import nothing
+from premrunner.weights.architectures.llama import LLAMA
 
-SMOLLM3 = Family(
+SMOLLM3 = replace(
+    LLAMA,
     names=("SmolLM3ForCausalLM",),
     model=MODEL_ARCH.SMOLLM3,
-    fields=LLAMA.fields,
-    required=DENSE_LAYER,
     defaults={
         "vocab_size": 128256,
         "rms_norm_eps": 1e-6,
@@ -19,10 +19,5 @@ SMOLLM3 = Family(
         "num_key_value_heads": 4,
         "tie_word_embeddings": True,
     },
-    more=rotary_width_entries,
-    constants=llama3_rope_factors,
-    interleaved=INTERLEAVED,
-    vocabularies=LLAMA_VOCABULARIES,
-    tokens=llama_tokens,
-    space_prefix="as_configured",
+    derive=nothing,
 )
