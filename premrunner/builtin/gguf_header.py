@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from premrunner.builtin.refusals import Refusal
-from premrunner.weights import gguf_header
+from premrunner.weights import gguf_parser
 from premrunner.weights.errors import NotWeights, WeightsInvalid
-from premrunner.weights.gguf_header import SHORT_ARRAY, GgufHeader
+from premrunner.weights.gguf_header import GgufHeader
+from premrunner.weights.gguf_parser import SHORT_ARRAY
 
 
 def read_header(path: Path, *, longest_kept_array: int = SHORT_ARRAY) -> GgufHeader:
@@ -16,7 +17,7 @@ def read_header(path: Path, *, longest_kept_array: int = SHORT_ARRAY) -> GgufHea
         OSError: The file cannot be read.
     """
     try:
-        return gguf_header.read_header(path, longest_kept_array=longest_kept_array)
+        return gguf_parser.read_header(path, longest_kept_array=longest_kept_array)
     except NotWeights as error:
         raise Refusal(error.message) from error
     except WeightsInvalid as error:

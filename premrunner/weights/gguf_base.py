@@ -14,7 +14,7 @@ from premrunner.weights.adapter import Adapter, LayerChange
 from premrunner.weights.architectures import FAMILIES, KNOWN_ARCHITECTURES
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.errors import BaseMismatch, UnsupportedAdapter, UnsupportedArchitecture, WeightsInvalid
-from premrunner.weights.gguf_reader import GGUFFile, GGUFRows
+from premrunner.weights.gguf_file import GGUFFile, GGUFRows
 from premrunner.weights.merged_rows import MergedRows
 from premrunner.weights.metadata import Metadata
 from premrunner.weights.output_type import Kind, OutputType

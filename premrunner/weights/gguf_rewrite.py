@@ -1,6 +1,6 @@
 """A GGUF file written anew: quantized, with its last keys where Ollama wants them. For what llama.cpp converted."""
 
-from premrunner.weights.gguf_reader import GGUFFile, GGUFRows
+from premrunner.weights.gguf_file import GGUFFile, GGUFRows
 from premrunner.weights.metadata import Metadata
 from premrunner.weights.output_type import OUTPUT_TYPES, Kind, OutputType
 from premrunner.weights.plan import Plan, last_entries

@@ -14,7 +14,7 @@ from premrunner.weights.architectures.standard import CONTEXT_LENGTH
 from premrunner.weights.checkpoint import open_checkpoint, refuse_quantized
 from premrunner.weights.config import read_config
 from premrunner.weights.errors import NotWeights
-from premrunner.weights.gguf_reader import GGUFFile, read_gguf
+from premrunner.weights.gguf_file import GGUFFile, read_gguf
 from premrunner.weights.model import open_model
 from premrunner.weights.output_type import stored_output_type
 from premrunner.weights.places import NO_PLACES, Places

@@ -9,7 +9,7 @@ from premrunner.weights.adapter import Adapter, is_adapter, open_adapter
 from premrunner.weights.checkpoint import open_checkpoint
 from premrunner.weights.errors import BaseNotFound, WeightsInvalid
 from premrunner.weights.gguf_base import merge_into_gguf, open_gguf_base
-from premrunner.weights.gguf_reader import read_gguf
+from premrunner.weights.gguf_file import read_gguf
 from premrunner.weights.gguf_rewrite import plan_rewrite
 from premrunner.weights.lora import merge_adapter
 from premrunner.weights.model import Model, open_model, text_files

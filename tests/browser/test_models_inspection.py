@@ -12,7 +12,7 @@ from imports.archives_of_strangers import CASES, small_gguf, zip_with
 from weights.safetensors_file import write_safetensors
 from weights.tiny_models import TINY_MODELS, random_values, write_tiny_model
 
-from premrunner.weights.gguf_header import read_header
+from premrunner.weights.gguf_parser import read_header
 from premrunner.weights.inspection import inspect
 
 # More than the header of the starter model, whose vocabulary is most of it.

@@ -20,8 +20,8 @@ from premrunner.domain.imports.watch import Watch
 from premrunner.domain.model_names import free_alias, legal_alias, slug
 from premrunner.engine.state import EngineState, EngineStatus
 from premrunner.errors import Cancelled
-from premrunner.weights.gguf_header import read_header
 from premrunner.weights.gguf_layout import is_in_order
+from premrunner.weights.gguf_parser import read_header
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from premrunner.weights.adapter import open_adapter
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.gguf_header import read_header as read_gguf_header
-from premrunner.weights.gguf_reader import read_gguf
+from premrunner.weights.gguf_file import read_gguf
+from premrunner.weights.gguf_parser import read_header as read_gguf_header
 from premrunner.weights.inspection import inspect
 from premrunner.weights.safetensors import read_header
 from premrunner.weights.tokenizers.sentencepiece import read_pieces

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from premrunner.domain.imports.failures import ImportRefused
 from premrunner.domain.imports.material import SourceFile
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.gguf_header import MAGIC, GgufHeader, read_header
+from premrunner.weights.gguf_header import MAGIC, GgufHeader
+from premrunner.weights.gguf_parser import read_header
 
 
 @dataclass(frozen=True)
