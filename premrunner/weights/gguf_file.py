@@ -130,12 +130,7 @@ def read_gguf(path: Path) -> GGUFFile:
         raise NotWeights(f"{path.name} is no GGUF file.", file_name=path.name) from error
     except WeightsInvalid as error:
         raise WeightsInvalid(f"{path.name} is damaged: {error}.", file_name=path.name) from error
-    entries = (
-        Entry(
-            key, GGUFValueType(header.kinds[key]), list(value.values or ()) if isinstance(value, GgufArray) else value
-        )
-        for key, value in header.metadata.items()
-    )
+    entries = (Entry(key, GGUFValueType(header.kinds[key]), _plain(value)) for key, value in header.metadata.items())
     tensors = {
         tensor.name: GGUFTensor(
             tensor.name, tensor.shape[::-1], GGMLQuantizationType[tensor.type_name], tensor.offset_bytes
