@@ -25,7 +25,7 @@ from premrunner.domain.spoken import preview, searchable
 from premrunner.domain.trace_statistics import TraceStatistics
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import TraceFilter, id_at
-from premrunner.storage.database import Database, reader_engine, writer_engine
+from premrunner.storage.database import Database, thread_engine, unpooled_engine
 from premrunner.storage.trace_books import book
 from premrunner.storage.trace_query import NEWEST, OLDEST, Place
 from premrunner.storage.trace_store import TraceStore
@@ -111,7 +111,7 @@ def rows(count: int) -> Iterator[dict[str, object]]:
 
 def fill(url: str, count: int) -> None:
     """Fill an empty database."""
-    engine, batch = writer_engine(url), []
+    engine, batch = unpooled_engine(url), []
     for row in rows(count):
         batch.append(row)
         if len(batch) == BATCH_ROWS:
@@ -133,7 +133,7 @@ def database(folder: Path, count: int) -> str:
     app = create_app(_settings(folder, count))
     prepare_database(app)
     url = app.config["SQLALCHEMY_DATABASE_URI"]
-    if TraceStore(Database(writer_engine(url))).count(TraceFilter()) != count:
+    if TraceStore(Database(unpooled_engine(url))).count(TraceFilter()) != count:
         fill(url, count)
     return url
 
@@ -156,7 +156,7 @@ def measure(name: str, run: Callable[[], object], limit_ms: float = LIMIT_MS) ->
 
 def figures(url: str) -> list[Figure]:
     """Measure everything but the export."""
-    store, talk = TraceStore(Database(reader_engine(url))), Talk(1)
+    store, talk = TraceStore(Database(thread_engine(url))), Talk(1)
     statistic = TraceStatistics(store, NativeThreads(1))
     now = datetime.now(timezone.utc)
     middle = Place(before=id_at(now - timedelta(days=DAYS / 2)))
@@ -205,7 +205,7 @@ def page_figures(folder: Path) -> list[Figure]:
     app = create_app(_settings(folder, FEW_ROWS))
     visitor = app.test_client()
     visitor.get("/login", query_string={"token": app.extensions["premrunner"].token})
-    newest = TraceStore(Database(writer_engine(url))).ids(TraceFilter(), NEWEST, 1)[0]
+    newest = TraceStore(Database(unpooled_engine(url))).ids(TraceFilter(), NEWEST, 1)[0]
     paths = {
         "page: list": "/traces",
         "page: list, filtered": f"/traces?model={MODELS[0]}&status=ok",
@@ -229,10 +229,10 @@ from premrunner.domain.trace_export import TraceExport
 from premrunner.domain.trace_formats import FORMATS
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import TraceFilter
-from premrunner.storage.database import Database, reader_engine
+from premrunner.storage.database import Database, thread_engine
 from premrunner.storage.trace_feedback_store import TraceFeedbackStore
 from premrunner.storage.trace_store import TraceStore
-database = Database(reader_engine(sys.argv[1]))
+database = Database(thread_engine(sys.argv[1]))
 export = TraceExport(TraceStore(database), TraceFeedbackStore(database), NativeThreads(1))
 lines = FORMATS["jsonl"][1](export.calls(TraceFilter()))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -42,7 +42,7 @@ from premrunner.net.native_threads import NativeThreads
 from premrunner.storage.base_files import BaseFiles
 from premrunner.storage.chat_message_store import ChatMessageStore
 from premrunner.storage.conversation_store import ConversationStore
-from premrunner.storage.database import Database, reader_engine, tune, writer_engine
+from premrunner.storage.database import Database, thread_engine, tune, unpooled_engine
 from premrunner.storage.event_store import EventStore
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.job_queue import JobQueue
@@ -171,12 +171,12 @@ class Wiring:
 
     @cached_property
     def _tracing(self) -> Tracing:
-        writer = TraceWriter(partial(writer_engine, self._url), self._processes)
+        writer = TraceWriter(partial(thread_engine, self._url), self._processes)
         return Tracing(writer, self._traces, self._judgements, self._trace_threads, self._metrics)
 
     @cached_property
     def _trace_database(self) -> Database:
-        return Database(reader_engine(self._url))
+        return Database(thread_engine(self._url))
 
     @cached_property
     def _trace_threads(self) -> NativeThreads:
@@ -199,7 +199,7 @@ class Wiring:
 
     @cached_property
     def _answer_database(self) -> Database:
-        return Database(writer_engine(self._url))
+        return Database(unpooled_engine(self._url))
 
     @cached_property
     def _conversation_threads(self) -> NativeThreads:

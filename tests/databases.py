@@ -1,10 +1,13 @@
 """PostgreSQL for tests: Debian's own, in a cluster that is gone afterwards."""
 
+import ctypes
 import getpass
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +16,9 @@ import pytest
 
 # Newest last; where none is installed the tests on PostgreSQL are skipped, with that as the reason.
 INSTALLED = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+START_SECONDS = 60
+# From <sys/prctl.h>: the kernel sends a process this signal when its parent is gone, however that ended.
+PR_SET_PDEATHSIG = 1
 # A test's data may be lost with the machine.
 CAREFREE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 
@@ -32,15 +38,31 @@ class PostgresqlCluster:
         self._port = port
         self._owner = owner
         self._count = 0
-        self._run("initdb", "--username=premrunner", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+        self._initialise()
 
     def start(self) -> None:
         options = {"listen_addresses": "127.0.0.1", "port": self._port, "unix_socket_directories": self._folder}
-        text = " ".join(f"-c {name}={value}" for name, value in {**options, **CAREFREE}.items())
-        self._run("pg_ctl", "--wait", f"--options={text}", f"--log={self._folder}/log", "start")
+        words = [word for name, value in {**options, **CAREFREE}.items() for word in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self._folder / "data", *words],
+                user=self._owner,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
+            )
+        ready = [self._binaries / "pg_isready", "--quiet", "--host=127.0.0.1", f"--port={self._port}"]
+        deadline = time.monotonic() + START_SECONDS
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < deadline, "PostgreSQL does not answer."
+            time.sleep(0.05)
 
-    def stop(self, mode: str = "immediate") -> None:
-        self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
+    def stop(self, sign: signal.Signals = signal.SIGQUIT) -> None:
+        """End it: by SIGQUIT at once, by SIGINT with all written that was said to be."""
+        self._process.send_signal(sign)
+        self._process.wait(START_SECONDS)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -59,17 +81,20 @@ class PostgresqlCluster:
         ) as connection:
             connection.execute(statement)
 
-    def _run(self, program: str, *options: str) -> None:
-        command = [self._binaries / program, f"--pgdata={self._folder}/data", *options]
-        done = subprocess.run(
-            command,
+    def _initialise(self) -> None:
+        options = ("--username=premrunner", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+        subprocess.run(
+            [self._binaries / "initdb", f"--pgdata={self._folder}/data", *options],
             user=self._owner,
             cwd=self._folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            check=False,
+            check=True,
         )
-        assert done.returncode == 0, program
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 @contextmanager
@@ -82,8 +107,10 @@ def running_postgresql(port: int) -> Iterator[PostgresqlCluster]:
     try:
         cluster = PostgresqlCluster(folder, port, owner)
         cluster.start()
-        yield cluster
-        cluster.stop()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

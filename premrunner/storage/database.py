@@ -52,13 +52,13 @@ def tune(engine: Engine) -> Engine:
     return engine
 
 
-def writer_engine(url: str) -> Engine:
-    """Return an engine for native threads, which share no pool (and no lock) with greenlets."""
+def unpooled_engine(url: str) -> Engine:
+    """Return an engine for native threads that write now and then: a connection for each transaction."""
     return tune(create_engine(url, poolclass=NullPool, **({} if _is_sqlite(url) else REMOTE)))
 
 
-def reader_engine(url: str) -> Engine:
-    """Return an engine whose threads each keep their connection: to open one costs more than most questions."""
+def thread_engine(url: str) -> Engine:
+    """Return an engine for native threads that are always busy: each keeps its connection, which is dear to open."""
     return tune(create_engine(url, poolclass=SingletonThreadPool, **({} if _is_sqlite(url) else REMOTE)))
 
 

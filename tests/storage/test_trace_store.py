@@ -11,7 +11,7 @@ from premrunner.app import create_app, prepare_database
 from premrunner.config import load_settings
 from premrunner.domain.spoken import searchable
 from premrunner.records import AccessKey, Caller, Feedback, TraceBegun, TraceFilter, TraceFinished, Usage, id_at
-from premrunner.storage.database import Database, writer_engine
+from premrunner.storage.database import Database, thread_engine, unpooled_engine
 from premrunner.storage.migration import SCRIPTS
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.processes import Processes
@@ -29,11 +29,11 @@ class Book:
     """Traces on a database of their own."""
 
     def __init__(self, url: str, processes: Processes) -> None:
-        self.database = Database(writer_engine(url))
+        self.database = Database(unpooled_engine(url))
         self.store = TraceStore(self.database)
         self.removal = TraceRemoval(self.database)
         self.judgements = TraceFeedbackStore(self.database)
-        self.writer = TraceWriter(lambda: writer_engine(url), processes)
+        self.writer = TraceWriter(lambda: thread_engine(url), processes)
         self._numbers = count()
 
     def begin(self, at=NOON, model="m", key="", said="hello"):
@@ -261,7 +261,7 @@ def test_a_database_of_before_keeps_its_calls_and_finds_them(settings):
     app = create_app(settings)
     with app.app_context():
         upgrade(directory=str(SCRIPTS), revision="0005")
-    database = Database(writer_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
+    database = Database(unpooled_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
     said = '[{"role":"user","content":[{"type":"text","text":"What is the\\ncapital of France?"}]}]'
     row = {
         **dict.fromkeys(("queued_ms", "load_ms", "prefill_ms", "decode_ms", "prompt_tokens"), 0),

@@ -1,17 +1,18 @@
 """Traces are written in batches, by a thread of their own, and none is lost on the way."""
 
+import signal
 import subprocess
 import sys
 from datetime import datetime, timezone
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from premrunner.app import prepare_database
 from premrunner.extensions import db
 from premrunner.records import Caller, TraceBegun, TraceFinished, Usage, new_id
-from premrunner.storage.database import writer_engine
+from premrunner.storage.database import thread_engine
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.processes import Processes
 from premrunner.storage.trace_writer import Begin, TraceWriter, begun_row
@@ -35,7 +36,7 @@ def processes(settings):
 
 @pytest.fixture
 def writer(url, processes):
-    writer = TraceWriter(lambda: writer_engine(url), processes)
+    writer = TraceWriter(lambda: thread_engine(url), processes)
     yield writer
     assert writer.close()
 
@@ -75,7 +76,7 @@ def test_a_call_that_begins_and_ends_in_one_batch_is_right(writer, rows):
 
 
 def test_closing_writes_what_is_left(url, processes, rows):
-    writer = TraceWriter(lambda: writer_engine(url), processes)
+    writer = TraceWriter(lambda: thread_engine(url), processes)
     for _ in range(50):
         writer.begin(begun(new_id()))
     assert writer.close()
@@ -93,7 +94,7 @@ def test_a_row_that_no_database_takes_does_not_hold_up_the_others(writer, rows):
 def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, processes, rows, monkeypatch):
     monkeypatch.setattr("premrunner.storage.trace_writer.RETRY_SECONDS", 0.01)
     failures = [OperationalError("", None, Exception("disk I/O error"))] * 3
-    engine = writer_engine(url)
+    engine = thread_engine(url)
     real_begin = engine.begin
 
     def begin():
@@ -107,6 +108,18 @@ def test_while_the_database_is_away_traces_wait_and_requests_do_not(url, process
     assert writer.flush()
     assert not failures
     assert len(rows()) == 1
+    writer.close()
+
+
+def test_all_batches_go_through_one_connection(url, processes, rows):
+    engine, opened = thread_engine(url), []
+    event.listen(engine, "connect", lambda *_: opened.append(1))
+    writer = TraceWriter(lambda: engine, processes)
+    for _ in range(3):
+        writer.begin(begun(new_id()))
+        assert writer.flush()
+    assert len(rows()) == 3
+    assert len(opened) == 1
     writer.close()
 
 
@@ -152,7 +165,7 @@ def test_a_database_that_was_restarted_gets_the_traces_and_answers_at_once(postg
     writer.begin(begun(new_id()))
     assert writer.flush()
     assert len(rows()) == 1
-    postgresql.stop("fast")
+    postgresql.stop(signal.SIGINT)
     writer.begin(begun(new_id()))
     postgresql.start()
     assert writer.flush(5)
