@@ -47,9 +47,11 @@ check: $(VENV)/installed-dev ## Lint, formatting, types, and packages that fit
 	$(BIN)/mypy
 	$(BIN)/python -m pip check
 
-audit: $(VENV)/installed-dev ## Ask the advisory database about the installed packages; needs the network
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit
-	$(BIN)/pip-audit --skip-editable
+audit: $(VENV)/installed-dev ## Ask the advisory database about the installed packages; needs the network, and fails without it
+	$(PYTHON) -m venv .cache/audit
+	.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > .cache/audit/packages.txt
+	.cache/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement .cache/audit/packages.txt
 
 bench: $(VENV)/installed-dev ## Measure everything beside its peers and write docs/performance.md
 	$(BIN)/python -m bench --report docs/performance.md

@@ -49,6 +49,7 @@ class Settings:
     traces_keep_count: int
     cors_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
+    pull_registries: tuple[str, ...]
     metrics_access: str
     log_level: str
     log_format: str
@@ -218,6 +219,12 @@ SETTINGS = (
         "",
         _hosts,
         "Names by which browsers may come, such as `chat.example.com`; `*` for all. Addresses and local names may.",
+    ),
+    Setting(
+        "PULL_REGISTRIES",
+        "",
+        _hosts,
+        "Registries without a public address that Ollama may pull models from; public ones it always may.",
     ),
     Setting("METRICS_ACCESS", "token", _choice("token", "public"), "Who may read `/metrics`: `token` or `public`."),
     Setting("LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."),

@@ -130,7 +130,7 @@ class Wiring:
             model_changes=ModelChanges(
                 self._import_rows, self._events, self._uploads, self._tools, self._upload_parts.threads
             ),
-            pulling=Pulling(self._engine, self._catalog, self._link),
+            pulling=Pulling(self._engine, self._catalog, self._link, self._settings.pull_registries),
             bases=Bases(self._base_files, self._upload_parts.threads),
         )
 

@@ -57,8 +57,12 @@ def soak(folder: Path, disk: SmallDisk, gguf: Path, seconds: float) -> Ledger:
             time.sleep(SAMPLE_SECONDS)
         faults.end()
         load.end()
-        judge(site, ledger, growth)
-        judge_end(site, ledger)
+        proxy.end()
+        if site.process.poll() is None:
+            judge(site, ledger, growth)
+            judge_end(site, ledger)
+        else:
+            ledger.find(f"the server ended by itself with {site.process.returncode}")
     finally:
         if site.process.poll() is None:
             site.process.kill()
@@ -66,11 +70,12 @@ def soak(folder: Path, disk: SmallDisk, gguf: Path, seconds: float) -> Ledger:
 
 
 def tell(ledger: Ledger, folder: Path, seed: int) -> None:
-    """Print what was done, what broke, which errors users saw, and what did not hold."""
+    """Print what was done, what broke, what could not be broken here, which errors users saw, and what did not hold."""
     print(f"Seed {seed}; the server's log is {folder}/server.log\n")
     for title, lines in (
         ("Done", [f"{count:6d}  {what}" for what, count in sorted(ledger.done.items())]),
         ("Broken", [f"{moment:7.1f} s  {name}" for moment, name in ledger.faults]),
+        ("Left out", ledger.left_out or ["Nothing."]),
         ("Errors that users saw", [f"{count:6d}  {what}" for what, count in ledger.errors.most_common()]),
         ("Findings", ledger.findings or ["None."]),
     ):

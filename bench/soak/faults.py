@@ -4,7 +4,7 @@ import random
 import threading
 import time
 
-from .ledger import Ledger
+from .ledger import MOVE, Ledger
 from .network import StallingProxy
 from .site import Clock, Site, SmallDisk
 
@@ -34,8 +34,12 @@ class Faults:
         self._kinds["stall"] = self._stall
         if disk.is_mounted:
             self._kinds["fill the disk"] = self._fill
+        else:
+            ledger.left_out.append("Filling the disk: nobody but root may mount a small one.")
         if clock.is_movable:
-            self._kinds["move the clock"] = lambda: clock.jump(random.choice(JUMPS_SECONDS))
+            self._kinds[MOVE] = lambda: clock.jump(random.choice(JUMPS_SECONDS))
+        else:
+            ledger.left_out.append("Moving the clock: no C compiler is installed.")
 
     def start(self) -> None:
         self._thread.start()

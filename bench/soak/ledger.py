@@ -10,6 +10,7 @@ import requests
 
 # After a fault, for so long, a connection may break: nobody can say a word for a process that was killed.
 FAULT_SECONDS = 12.0
+MOVE = "move the clock"
 # What a server that breaks and heals may say. Everything else, and whatever is not JSON, is a finding.
 CLEAR = {
     *("engine_not_ready", "engine_lost", "engine_broken", "engine_error", "overloaded", "server_ending"),
@@ -23,24 +24,31 @@ class Ledger:
     """Filled by many threads, read at the end.
 
     Attributes:
-        calls: Ids of calls whose head came: each must be a trace that has ended.
-        finished: How many calls came to their last event.
+        calls: Ids of calls whose head came, and whether their last event did: each must be a trace that has ended.
         acknowledged: By upload, the chunks that were answered 200.
+        kept: Models that came in and were not deleted: each must still answer at the end.
         findings: What must not be, with its time.
         errors: Clear errors, counted.
         done: What was done, counted.
+        faults: What was broken, and when.
+        left_out: What cannot be broken on this machine, and why.
     """
 
-    calls: list[str] = field(default_factory=list)
-    finished: int = 0
+    calls: dict[str, bool] = field(default_factory=dict)
     acknowledged: dict[str, set[int]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[float, str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     begun_at: float = field(default_factory=time.monotonic)
     _fault_ends: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def clock_moves(self) -> int:
+        return sum(name == MOVE for _, name in self.faults)
 
     def count(self, what: str) -> None:
         with self._lock:

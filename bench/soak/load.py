@@ -34,10 +34,12 @@ class Load:
         self._ledger = ledger
         self._gguf = gguf.read_bytes()
         self._ending = threading.Event()
-        self._models: list[str] = []
+        self._models: list[str] = []  # Those that can be asked now.
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
+        """Bring in a model that stays, and let everybody begin."""
+        self._bring(stays=True)
         users = (self.import_model, self.chat, self.chat, self.chat, self.upload, self.upload, self.browse, self.follow)
         for user in users:
             thread = threading.Thread(target=self._repeat, args=(user,), daemon=True)
@@ -82,10 +84,12 @@ class Load:
         with self._ask("POST", "/v1/chat/completions", json=body, stream=True) as answer:
             if not self._good("chat begun", answer):
                 return
-            self._ledger.calls.append(answer.headers["x-request-id"])
+            call = answer.headers["x-request-id"]
+            self._ledger.calls[call] = False
             leaves_early = random.random() < 0.2
             for line in answer.iter_lines():
                 if line == b"data: [DONE]":
+                    self._ledger.calls[call] = True
                     self._ledger.count("chat finished")
                     return
                 if line.startswith(b"data: {"):
@@ -169,6 +173,9 @@ class Load:
 
     def import_model(self) -> None:
         """Bring a model in, let others chat with it for a while, and delete it."""
+        self._bring(stays=False)
+
+    def _bring(self, *, stays: bool) -> None:
         wish = {"fileName": "model.gguf", "fileSize": len(self._gguf), "chunkSize": CHUNK, "modelName": "Soak"}
         begun = self._ask("POST", "/v1/chunked-upload/start", json=wish)
         if not self._good("upload begun", begun):
@@ -176,6 +183,9 @@ class Load:
         model_id = begun.json()["modelId"]
         if self._send(model_id, self._gguf) and self._follow_import(model_id) == "ready":
             self._models.append(model_id)
+            if stays:
+                self._ledger.kept.append(model_id)
+                return
             self._ending.wait(random.uniform(30, 60))
             self._models.remove(model_id)
         self._delete(model_id)
@@ -211,11 +221,16 @@ class Load:
     def browse(self) -> None:
         """Log in and read the pages, as a browser does."""
         with requests.Session() as browser:
+            moves = self._ledger.clock_moves
             login = browser.get(f"{self._url}/login?token={TOKEN}", timeout=(10, 60))
             if not self._good("login", login):
                 return
             for page in random.sample(PAGES, len(PAGES)):
-                self._good("page", browser.get(self._url + page, timeout=(10, 60)))
+                answer = browser.get(self._url + page, timeout=(10, 60))
+                if answer.status_code == requests.codes.unauthorized and self._ledger.clock_moves != moves:
+                    self._ledger.count("session from the future ended")  # Its signature holds the time.
+                    return
+                self._good("page", answer)
 
     def follow(self) -> None:
         """Follow the imports over a web socket, from the last number that was seen."""

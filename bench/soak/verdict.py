@@ -1,5 +1,6 @@
 """The end: what is left, compared with what the load was promised."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ SETTLE_SECONDS = 60
 # A process that works may grow; one that leaks grows on.
 GROWTH_BYTES = 150_000_000
 GROWTH_DESCRIPTORS = 40
+# A worker that is killed in the moment after an answer's last event does not live to say how it ended.
+ENDED_WHOLE = ("ok", "interrupted")
 
 
 class Growth:
@@ -49,12 +52,18 @@ def judge(site: Site, ledger: Ledger, growth: Growth) -> None:
     _wait_until(lambda: _get(site, "/api/ollama/status").get("status") == "running")
     if not _wait_until(lambda: not _unfinished_imports(site)):
         ledger.find(f"imports that never end: {_unfinished_imports(site)}")
+    for model in ledger.kept:
+        if not _wait_until(lambda model=model: _answers(site, model)):
+            ledger.find(f"model {model} came in and does not answer at the end")
     _delete_all(site)
     if not _wait_until(lambda: not _running_traces(site)):
         ledger.find(f"traces that never end: {_running_traces(site)}")
-    for call in ledger.calls:
-        if requests.get(f"{site.url}/v1/traces/{call}", headers=site.headers, timeout=60).status_code != 200:
-            ledger.find(f"call {call} has no trace")
+    for call, is_whole in ledger.calls.items():
+        trace = _get(site, f"/v1/traces/{call}")
+        if "status" not in trace:
+            ledger.find(f"call {call} has no trace: {trace}")
+        elif is_whole and trace["status"] not in ENDED_WHOLE:
+            ledger.find(f"call {call} was answered whole, and its trace says {trace['status']}")
     if not _wait_until(lambda: not leftovers(site.data_path)):
         ledger.find(f"files are left: {leftovers(site.data_path)}")
     for command, memory, descriptors in growth.report():
@@ -64,7 +73,11 @@ def judge(site: Site, ledger: Ledger, growth: Growth) -> None:
 
 def judge_end(site: Site, ledger: Ledger) -> None:
     """Stop the server, and look whether anything of it still runs."""
-    code = site.stop()
+    try:
+        code = site.stop()
+    except subprocess.TimeoutExpired:
+        ledger.find("the server did not end when it was told to")
+        return
     if code != 0:
         ledger.find(f"the server ended with {code}")
     time.sleep(1)
@@ -85,6 +98,11 @@ def _wait_until(holds) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+def _answers(site: Site, model: str) -> bool:
+    body = {"model": model, "max_tokens": 4, "messages": [{"role": "user", "content": "Hi"}]}
+    return requests.post(f"{site.url}/v1/chat/completions", json=body, headers=site.headers, timeout=90).ok
 
 
 def _get(site: Site, path: str) -> dict:

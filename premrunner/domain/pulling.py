@@ -1,7 +1,7 @@
 """Models that the engine fetches from a registry by their name; only Ollama can."""
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from premrunner.engine.client import EngineClient
 from premrunner.engine.link import EngineLink
 from premrunner.errors import InvalidRequest
 from premrunner.net.http import Cancellation
+from premrunner.net.remote import leads_inside
 from premrunner.records import Json
 
 # A registry's host and port, folders, a name and a tag, as in hf.co/owner/model:Q4_K_M.
@@ -43,12 +44,16 @@ class Pulling:
         engine: The engine.
         catalog: Forgets its list when a model has come.
         link: Tells which engine it is.
+        registries: Hosts that may be named although only this machine or its network can reach them.
     """
 
-    def __init__(self, engine: EngineClient, catalog: Catalog, link: EngineLink) -> None:
+    def __init__(
+        self, engine: EngineClient, catalog: Catalog, link: EngineLink, registries: Collection[str] = ()
+    ) -> None:
         self._engine = engine
         self._catalog = catalog
         self._link = link
+        self._registries = registries
 
     def is_offered(self) -> bool:
         """Tell whether the engine that runs has a registry."""
@@ -59,7 +64,7 @@ class Pulling:
         """Have a model fetched, and yield how far that is; what has come is kept for another try.
 
         Raises:
-            InvalidRequest: No registry has such names, or this engine has no registry.
+            InvalidRequest: No registry has such names, this engine has none, or the registry is not public.
             EngineError: The engine could not fetch it; says why.
             Cancelled: The switch was used.
         """
@@ -69,8 +74,20 @@ class Pulling:
             )
         if not self.is_offered():
             raise InvalidRequest("The built-in engine has no registry to pull from. Upload the model.", param="model")
+        host = _registry_host(name)
+        if host and not {"*", host} & set(self._registries) and leads_inside(host):
+            raise InvalidRequest(
+                f"The registry '{host}' has no public address. Whoever runs PremRunner may name it in PULL_REGISTRIES.",
+                param="model",
+            )
         yield from pull_steps(self._engine, name, cancellation)
         self._catalog.forget()
+
+
+def _registry_host(name: str) -> str:
+    """Return the host in ``host:port/owner/model``, or nothing for a name of the engine's own registry."""
+    first, *rest = name.split("/")
+    return first.partition(":")[0].lower() if len(rest) > 1 or (rest and ":" in first) else ""
 
 
 def pull_steps(

@@ -65,6 +65,7 @@ class Completion:
             DigestMismatch: It is not what was meant; everything is kept, and any chunk can be sent again.
             InvalidRequest: The number of chunks disagrees.
             Overloaded: Its hash is not ready yet; ask again.
+            DiskFull: There is no space for the hash.
         """
         upload = self._uploads.get(upload_id)
         if upload.state == "complete":

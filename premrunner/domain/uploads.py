@@ -211,21 +211,22 @@ class Uploads:
 
     def clean(self) -> int:
         """Delete unfinished uploads that have expired, and what killed processes left; return the bytes freed."""
+        folders = self._threads.run(self._files.folders)  # Before the rows: what begins meanwhile is left alone.
         uploads, freed, now = self._store.all(), 0, time.time()
         for upload in uploads:
             if upload.state == "open" and self._threads.run(self._expires_at, upload).timestamp() < now:
                 with suppress(UploadNotFound):  # Another process cleans as well.
                     freed += self.give_up(upload.id)
-        known = {upload.id for upload in uploads}
-        freed += self._threads.run(self._clean_orphans, known, now)
+        orphans = set(folders) - {upload.id for upload in uploads}
+        freed += self._threads.run(self._clean_orphans, orphans, now)
         if freed:
             logger.info("Expired uploads were deleted.", extra={"freed_bytes": freed})
         return freed
 
-    def _clean_orphans(self, known: set[str], now: float) -> int:
+    def _clean_orphans(self, orphans: set[str], now: float) -> int:
         freed = self._files.clean_spools(now - self._limits.expiry.total_seconds())
-        for upload_id in self._files.folders():
-            if upload_id not in known and self._files.last_change(upload_id) < now - ORPHAN_SECONDS:
+        for upload_id in orphans:
+            if self._files.last_change(upload_id) < now - ORPHAN_SECONDS:
                 freed += self._files.remove_folder(upload_id)
         return freed
 

@@ -23,6 +23,8 @@ REDIRECTS_MOST = 5
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = {301, 302, 303, 307, 308}
+# Addresses by which a network of IPv6 alone reaches those of IPv4 (RFC 6052).
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 @contextmanager
@@ -57,6 +59,14 @@ def open_remote(url: str, headers: Mapping[str, str], cancellation: Cancellation
     raise DownloadFailed(f"{first.hostname} redirects more than {REDIRECTS_MOST} times.")
 
 
+def leads_inside(host: str) -> bool:
+    """Tell whether a name means an address that is not public; one that means nothing leads nowhere."""
+    try:
+        return not all(map(_is_public, _addresses(host, None)))
+    except OSError:
+        return False
+
+
 def _redirected(source: SplitResult, location: str) -> SplitResult:
     try:
         target = urlsplit(urljoin(source.geturl(), location))
@@ -72,7 +82,7 @@ def _redirected(source: SplitResult, location: str) -> SplitResult:
 def _connect(target: SplitResult, *, is_trusted: bool) -> http.client.HTTPConnection:
     """Connect to one of a name's addresses; they are looked at first, unless the owner named them."""
     _, host, port = _origin(target)
-    addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    addresses = _addresses(host, port)
     if not is_trusted and not all(map(_is_public, addresses)):
         raise DownloadFailed(f"A redirect leads to {host}, which is no public address; nothing was taken from there.")
     for last, address in zip((*[False] * (len(addresses) - 1), True), addresses, strict=True):
@@ -98,6 +108,13 @@ def _origin(target: SplitResult) -> tuple[str, str, int]:
         raise DownloadFailed("The address to download from is no web address.") from error
 
 
+def _addresses(host: str, port: int | None) -> list[str]:
+    return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
 def _is_public(address: str) -> bool:
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_global
+    parsed: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _TRANSLATED else None
+        parsed = inner or parsed.ipv4_mapped or parsed.sixtofour or parsed
+    return parsed.is_global and not parsed.is_multicast

@@ -12,8 +12,9 @@ from pathlib import Path
 import orjson
 from gevent.monkey import get_original
 
-from premrunner.errors import StorageFailed
+from premrunner.errors import DiskFull, PremRunnerError, StorageFailed, UploadNotFound
 from premrunner.records import UploadRecord
+from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.upload_files import LEDGER, layout_of
 from premrunner.storage.upload_ledger import Ledger, Slot, try_lock
@@ -129,6 +130,7 @@ class TrailingHashes:
         self._paths = paths
         self._hashes: dict[str, UploadHash] = {}
         self._running: dict[str, bool] = {}  # By upload, whether somebody waits for it.
+        self._failures: dict[str, PremRunnerError] = {}  # By upload that somebody waits for, until they are told.
 
     def follow(self, upload: UploadRecord, *, is_urgent: bool = False) -> None:
         """Hash what has come of an upload and what comes next, without making anybody wait.
@@ -149,7 +151,14 @@ class TrailingHashes:
         Args:
             upload: Which.
             versions: The `fingerprint` of its chunks, so that no hash of others counts.
+
+        Raises:
+            DiskFull: There is no space for it.
+            StorageFailed: The disk did not let it be made.
+            UploadNotFound: The upload was given up meanwhile.
         """
+        if failure := self._failures.pop(upload.id, None):
+            raise failure
         try:
             found = orjson.loads((self._paths.upload(upload.id) / DIGESTS).read_bytes())
         except (FileNotFoundError, orjson.JSONDecodeError):
@@ -159,14 +168,19 @@ class TrailingHashes:
     def forget(self, upload_id: str) -> None:
         """Forget an upload that is done with."""
         self._hashes.pop(upload_id, None)
+        self._failures.pop(upload_id, None)
 
     def _run(self, upload: UploadRecord, is_urgent: bool) -> None:
         try:
             if not is_urgent and sys.platform == "linux":  # There a thread has a niceness of its own.
                 os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), NICENESS)
-            self._hash(upload, lambda: self._running[upload.id] != is_urgent)
-        except (OSError, StorageFailed) as error:
-            if self._paths.upload(upload.id).exists():  # Else it was given up meanwhile.
+            with disk_errors():
+                self._hash(upload, lambda: self._running[upload.id] != is_urgent)
+        except (DiskFull, StorageFailed) as error:
+            is_there = self._paths.upload(upload.id).exists()  # Else it was given up meanwhile.
+            if is_urgent:
+                self._failures[upload.id] = error if is_there else UploadNotFound()
+            elif is_there:
                 logger.warning("Hashing ended early: %s", error, extra={"upload_id": upload.id})
         finally:
             del self._running[upload.id]

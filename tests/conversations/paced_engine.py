@@ -57,7 +57,8 @@ def paced_engine() -> Iterator[tuple[int, Pace]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = json.dumps({"models": [{**each, "context_length": CONTEXT_LENGTH} for each in models]}).encode()
+            listed = [{**each, "context_length": CONTEXT_LENGTH} for each in models]
+            body = json.dumps({"version": "0.33.0", "models": listed}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -55,6 +55,28 @@ def test_what_is_installed_is_not_older_than_what_was_tested():
             assert requirement.specifier.contains(installed, prereleases=True), line
 
 
+def test_what_reads_strangers_bytes_has_a_lower_bound():
+    bounds = {
+        requirement.name: str(requirement.specifier)
+        for requirement in map(Requirement, distribution("premrunner").requires)
+    }
+    for name in (
+        "flask",
+        "werkzeug",
+        "jinja2",
+        "gunicorn",
+        "gevent",
+        "urllib3",
+        "requests",
+        "nh3",
+        "markdown-it-py",
+        "orjson",
+        "pyyaml",
+        "numpy",
+    ):
+        assert bounds[name].startswith(">="), name
+
+
 def test_no_version_is_pinned_so_that_a_fix_can_come():
     for line in distribution("premrunner").requires:
         if 'extra == "oracle"' not in line.replace("'", '"'):

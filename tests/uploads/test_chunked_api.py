@@ -1,6 +1,7 @@
 """The calls of chunked uploads, in the process of the test."""
 
 import base64
+import errno
 import hashlib
 import io
 import os
@@ -341,6 +342,23 @@ def test_a_client_that_asks_with_a_digest_goes_on_with_its_unfinished_upload(api
     assert api.post(START, json=wish | {"chunkSize": 2 * CHUNK}).json["modelId"] != first
 
 
+def test_a_disk_that_is_too_full_for_the_digest_is_told_at_once_and_completing_goes_on_later(
+    api, services, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    upload = start(api, CHUNK, chunkSize=CHUNK)
+    with monkeypatch.context() as disk:
+        disk.setattr("premrunner.storage.upload_hasher.try_lock", full)
+        put(api, upload, 0, noise(CHUNK))
+        begun = time.monotonic()
+        answer = complete(api, upload)
+        assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
+        assert time.monotonic() - begun < 5
+    assert complete(api, upload).status_code == 200
+
+
 def test_giving_up_frees_the_space_and_says_how_much(api, services):
     upload = start(api, 3 * CHUNK, chunkSize=CHUNK)
     put(api, upload, 0, noise(CHUNK))
@@ -380,6 +398,24 @@ def test_only_unfinished_uploads_expire_and_their_space_comes_back(api, services
     assert freed >= 2 * CHUNK
     assert {upload["modelId"] for upload in api.get("/v1/chunked-upload").json["uploads"]} == {young, done}
     assert stranger.exists()
+
+
+def test_cleaning_leaves_alone_what_begins_meanwhile(api, services, monkeypatch):
+    uploads, begun = services.uploads, []
+    real_all = uploads._store.all
+
+    def all_and_then_one_more():
+        found = real_all()
+        if not begun:
+            begun.append("")
+            begun[0] = start(api, CHUNK, chunkSize=CHUNK)
+            put(api, begun[0], 0, noise(CHUNK))
+            age(services, begun[0], 25)  # As if the clock had just been set.
+        return found
+
+    monkeypatch.setattr(uploads._store, "all", all_and_then_one_more)
+    assert uploads.clean() == 0
+    assert api.get(f"/v1/chunked-upload/{begun[0]}").json["received"] == [[0, 0]]
 
 
 def test_what_killed_processes_left_is_cleaned_when_it_is_old(services):

@@ -53,6 +53,7 @@ def test_a_key_calls_models_and_its_traces_carry_its_name(api, client, engine, k
         ("POST", "/v1/chunked-upload/start"),
         ("GET", "/api/keys"),
         ("POST", "/api/keys"),
+        ("POST", "/api/pull"),
         ("POST", "/api/chat/send"),
         ("GET", "/api/chat/history"),
         ("GET", "/"),

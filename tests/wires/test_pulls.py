@@ -49,6 +49,24 @@ def test_what_is_no_name_is_refused_and_the_engine_not_asked(api, engine, name):
     assert engine.asked == []
 
 
+INSIDE = ["127.0.0.1:22/x/y", "localhost/x/y:z", "2130706433/x/y", "169.254.169.254/latest/meta-data", "10.0.0.1:80/x"]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_registry_that_only_we_can_reach_is_refused_and_the_engine_not_asked(api, engine, name):
+    answer = pull(api, name)
+    assert (answer.status_code, answer.json["error"]["param"]) == (400, "model")
+    assert "PULL_REGISTRIES" in answer.json["error"]["message"]
+    assert engine.asked == []
+
+
+@pytest.mark.parametrize("registries", [("localhost",), ("*",)])
+def test_a_registry_of_our_network_is_asked_when_it_is_named(app, api, engine, monkeypatch, registries):
+    monkeypatch.setattr(app.extensions["premrunner"].pulling, "_registries", registries)
+    engine.lines = LAYERS
+    assert events(pull(api, "localhost:5000/team/model"))[-1] == {"ready": "localhost:5000/team/model"}
+
+
 def test_pulling_is_offered_where_there_is_a_registry(api, client, token, engine):
     client.get(f"/login?token={token}")
     assert "data-pull" in client.get("/models").text
