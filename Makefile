@@ -53,8 +53,8 @@ audit: $(VENV)/installed-dev ## Ask the advisory database about the installed pa
 	$(BIN)/python -m pip freeze --exclude-editable > .cache/audit/packages.txt
 	.cache/audit/bin/pip-audit --strict --disable-pip --no-deps --requirement .cache/audit/packages.txt
 
-bench: $(VENV)/installed-dev ## Measure everything beside its peers and write docs/performance.md
-	$(BIN)/python -m bench --report docs/performance.md
+bench: $(VENV)/installed-dev ## Measure everything beside its peers and write docs/performance.md, in 25 minutes; FULL=1 measures more
+	$(BIN)/python -m bench $(if $(FULL),--full) --report docs/performance.md
 
 fix: $(VENV)/installed-dev ## Mend what lint and formatting can mend
 	$(BIN)/ruff check --fix

@@ -2,12 +2,19 @@
 
 import os
 import platform
+import re
 import statistics
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+
+# In the order of the report; each is a module beside this one.
+AREAS = ("uploads", "chat", "weights", "traces")
+# What is missed and why, by hand, a file an area.
+NOTES = Path(__file__).parent / "notes"
+BAR = re.compile(r"[≤≥] \d")
 
 HOW_TO_READ = """\
 Every figure is the median of some repeats, with the smallest and the largest in parentheses; the configurations took
@@ -42,6 +49,31 @@ class Table:
         return "\n".join([*lines, *(f"\n{note}" for note in self.notes), ""])
 
 
+@dataclass
+class Section:
+    """An area with its tables.
+
+    Attributes:
+        name: Of the area.
+        facts: What it was measured on.
+        failure: Why it did not come to its end; empty when it did.
+    """
+
+    name: str
+    facts: str
+    tables: list[Table] = field(default_factory=list)
+    failure: str = ""
+
+    def __str__(self) -> str:
+        notes = NOTES / f"{self.name}.md"
+        parts = [self.name.capitalize(), f"*{self.facts}*", *(str(table).rstrip() for table in self.tables)]
+        if self.failure:
+            parts.append(f"**Not measured to the end**: {self.failure}.")
+        if notes.exists():
+            parts.append(notes.read_text(encoding="utf-8").strip())
+        return "\n\n".join(parts)
+
+
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
@@ -67,25 +99,53 @@ def judged(values: Sequence[float], *, most: float | None = None, least: float |
     return f"{spread(values, digits)}, {bar if is_met else f'**missed** {bar}'}"
 
 
-def machine_facts() -> Sequence[str]:
-    """Return what the figures were made on, a line each."""
+def machine_facts() -> str:
+    """Return what the figures were made on and when, as a sentence."""
     names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return [
-        f"{date.today()}, commit {commit or 'unknown'}",
-        f"{os.cpu_count()} cores ({names[0] if names else platform.machine()}), {memory / 1024**2:.0f} GiB of memory",
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"load before: {os.getloadavg()[0]:.1f}",
+    cores = f"{os.cpu_count()} cores ({names[0] if names else platform.machine()})"
+    return (
+        f"{date.today()}, commit {commit or 'unknown'}; {cores}, "
+        f"{memory / 1024**2:.0f} GiB of memory, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}; load before: {os.getloadavg()[0]:.1f}."
+    )
+
+
+def write(path: Path, sections: Sequence[Section]) -> None:
+    """Write the report; areas that are in the file and are not among the sections stay as they are."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    texts = {text.split("\n", 1)[0].lower(): text for text in re.split(r"^## ", old, flags=re.MULTILINE)[1:]}
+    texts |= {section.name: str(section) for section in sections}
+    body = [
+        f"## {texts[name].strip()}" if name in texts else f"## {name.capitalize()}\n\nNot measured yet."
+        for name in AREAS
     ]
-
-
-def write(path: Path, areas: Mapping[str, Sequence[Table]], facts: Sequence[str]) -> None:
-    """Write the report of all areas."""
-    parts = ["# Performance", "*Written by `make bench`.*", HOW_TO_READ, "\n".join(f"- {fact}" for fact in facts)]
-    for name, tables in areas.items():
-        parts += [f"## {name.capitalize()}", *(str(table).rstrip() for table in tables)]
+    parts = ["# Performance", "*Written by `make bench`.*", HOW_TO_READ, bars("\n".join(body)), *body]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def bars(text: str) -> str:
+    """Return how many bars a text's tables meet, and where the others stand."""
+    met, missed = 0, []
+    columns: list[str] = []
+    area = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            area = line.removeprefix("## ")
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            columns = []
+            continue
+        columns = columns or cells
+        met += sum(bool(BAR.search(cell)) for cell in cells if "**missed**" not in cell)
+        missed += [
+            f"- {area}, {cells[0]}, {column or 'value'}: {cell}"
+            for column, cell in zip(columns, cells, strict=False)
+            if "**missed**" in cell
+        ]
+    said = f"Of {met + len(missed)} bars {met} are met" + (":" if not missed else f", and {len(missed)} missed:")
+    return "\n".join([said.rstrip(":") + "." if not missed else said + "\n", *missed])
 
 
 def _lines(path: str) -> Sequence[str]:

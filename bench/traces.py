@@ -243,9 +243,8 @@ print(int(sys.argv[2]) / (time.monotonic() - begun), peak() - before)
 """
 
 
-def tables(is_quick: bool) -> Iterator[Table]:
-    """Measure traces; a tenth of them when it shall be quick."""
-    count = ROWS // 10 if is_quick else ROWS
+def tables(_is_quick: bool, count: int = ROWS) -> Iterator[Table]:
+    """Measure traces; to fill the database takes some minutes, the first time."""
     url = database(CACHE, count)
     table = Table(f"Reading, at {count:,} traces", ("", "ms"))
     for figure in (*figures(url), *page_figures(CACHE)):

@@ -6,7 +6,7 @@ import time
 
 from .ledger import MOVE, Ledger
 from .network import StallingProxy
-from .site import Clock, Site, SmallDisk
+from .site import WEB, Clock, Site, SmallDisk
 
 # Between two faults everything has the time to heal and to work for a while.
 PAUSE_SECONDS = (6.0, 14.0)
@@ -28,7 +28,7 @@ class Faults:
         self._site, self._disk, self._clock, self._proxy, self._ledger = site, disk, clock, proxy, ledger
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        parts = ("gunicorn", "premrunner worker", "premrunner.builtin --", "model_process")
+        parts = (WEB, "premrunner worker", "premrunner.builtin --", "model_process")
         self._kinds = {f"kill {part}": lambda part=part: site.kill(part) for part in parts}
         self._kinds["kill all"] = lambda: site.kill(*parts)
         self._kinds["stall"] = self._stall

@@ -11,9 +11,11 @@ from pathlib import Path
 import requests
 from simple_websocket import Client, ConnectionClosed
 from simple_websocket import ConnectionError as SocketError
+from wsproto.utilities import ProtocolError
 
 from .ledger import Ledger
 from .site import TOKEN
+from .visitor import Visitor
 
 CHUNK = 2 * 1024 * 1024
 IMPORT_SECONDS = 300
@@ -41,10 +43,12 @@ class Load:
         """Bring in a model that stays, and let everybody begin."""
         self._bring(stays=True)
         users = (self.import_model, self.chat, self.chat, self.chat, self.upload, self.upload, self.browse, self.follow)
-        for user in users:
-            thread = threading.Thread(target=self._repeat, args=(user,), daemon=True)
+        self._threads = [threading.Thread(target=self._repeat, args=(user,), name=user.__name__) for user in users]
+        visitor = Visitor(self._url, self._ledger, self._ending)
+        self._threads.append(threading.Thread(target=visitor.visit, name="browser"))
+        for thread in self._threads:
+            thread.daemon = True
             thread.start()
-            self._threads.append(thread)
 
     def end(self) -> None:
         self._ending.set()
@@ -57,7 +61,7 @@ class Load:
         while not self._ending.is_set():
             try:
                 act()
-            except (requests.RequestException, ConnectionClosed, SocketError, OSError) as error:
+            except (requests.RequestException, ConnectionClosed, SocketError, ProtocolError, OSError) as error:
                 self._ledger.broken(act.__name__, error)
                 time.sleep(0.5)
             time.sleep(random.uniform(0, 0.3))

@@ -1,6 +1,7 @@
 """The server under test: one ``premrunner serve`` and whatever it starts."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ TOKEN = "a-token-for-the-soak"
 START_SECONDS = 120
 # Room for two imports of the starter model at one time, and no more.
 DISK_BYTES = 1_500_000_000
+# Of the web workers and of their parent.
+WEB = "gunicorn"
 ZEROS = bytes(1024 * 1024)
 
 
@@ -140,16 +143,23 @@ class Site:
         return found
 
     def kill(self, *parts: str) -> None:
-        """Kill those whose command holds one of some parts; of several web workers one."""
-        arbiter = min((pid for pid, command in self.family().items() if "gunicorn" in command), default=0)
-        targets = {pid: command for pid, command in self.family().items() if pid not in (self.process.pid, arbiter)}
+        """Kill those whose command holds one of some parts; of several web workers one, and never who starts them."""
+        family = self.family()
         for part in parts:
-            for pid in sorted(pid for pid, command in targets.items() if part in command)[-1:]:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
+            found = [pid for pid, command in family.items() if part in command and pid != self.process.pid]
+            if part == WEB:
+                found = [pid for pid in found if WEB in family.get(_parent(pid), "")]
+            if found:
+                with suppress(ProcessLookupError):
+                    os.kill(random.choice(found), signal.SIGKILL)
 
     def stop(self) -> int:
         self.process.terminate()
         return self.process.wait(60)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0

@@ -3,10 +3,12 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from premrunner.config import SETTINGS
 
@@ -70,6 +72,13 @@ def test_the_compose_file_is_one_and_sets_what_exists():
     assert all(port.startswith("127.0.0.1:") for port in site["ports"])
 
 
+def test_every_word_of_the_compose_file_is_compose():
+    text = (DEPLOY / "compose.yaml").read_text()
+    PyCompose.from_yaml(text).validate()
+    with pytest.raises(ValueError, match="restart"):
+        PyCompose.from_yaml(text.replace("restart: unless-stopped", "restart: sometimes", 1))
+
+
 def test_the_dockerfile_copies_what_exists_and_ends_as_a_user():
     text = re.sub(r"\\\n", " ", (DEPLOY / "Dockerfile").read_text())
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
@@ -79,7 +88,29 @@ def test_the_dockerfile_copies_what_exists_and_ends_as_a_user():
         if word == "COPY" and not rest.startswith("--from"):
             *sources, _ = rest.split()
             assert all((ROOT / source).exists() for source in sources), rest
-    assert [rest for word, rest in steps if word == "USER"] == ["premrunner"]
+    [user] = [rest for word, rest in steps if word == "USER"]
+    assert f"useradd --uid {user} " in text
     assert words.index("USER") < words.index("CMD")
     environment = next(rest for word, rest in steps if word == "ENV")
     assert {pair.split("=")[0] for pair in environment.split()} <= NAMES
+
+
+def test_hadolint_has_nothing_to_say():
+    program = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([program, "--no-color", DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_the_dockerfile_copies_is_enough_to_build(tmp_path):
+    text = (DEPLOY / "Dockerfile").read_text()
+    for line in re.findall(r"^COPY (?!--from)(.*)$", text, re.MULTILINE):
+        *sources, target = line.split()
+        for source in sources:
+            place = tmp_path / target
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, place)
+            else:
+                shutil.copy(ROOT / source, place)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    assert len(list((tmp_path / "dist").glob("premrunner-*.whl"))) == 1

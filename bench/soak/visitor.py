@@ -1,0 +1,74 @@
+"""A real browser among the load: it looks at the live pages and chats; what its scripts throw is a finding."""
+
+import random
+import threading
+from pathlib import Path
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+from tests.conftest import launch_chromium
+
+from .ledger import Ledger
+from .site import TOKEN
+
+CHROMIUM = Path("/usr/bin/chromium")
+PAGES = ("/models", "/traces", "/settings", "/")
+PAGE_MS = 60_000
+ANSWER_MS = 60_000
+
+
+class Visitor:
+    """Somebody at a screen.
+
+    Args:
+        url: Of the proxy before the site.
+        ledger: Takes what they met.
+        ending: Set when they shall go.
+    """
+
+    def __init__(self, url: str, ledger: Ledger, ending: threading.Event) -> None:
+        self._url, self._ledger, self._ending = url, ledger, ending
+
+    def visit(self) -> None:
+        """Come again and again, each time as somebody new."""
+        if not CHROMIUM.exists():
+            self._ledger.left_out.append("A real browser: Chromium is not installed.")
+            return
+        with sync_playwright() as playwright:
+            browser = launch_chromium(playwright)
+            while not self._ending.is_set():
+                context = browser.new_context()
+                try:
+                    page = context.new_page()
+                    page.on("pageerror", lambda error: self._ledger.find(f"browser: a script failed: {error}"))
+                    self._look_around(page)
+                except Error as error:
+                    self._ledger.broken("browser", error)
+                    self._ending.wait(1)
+                finally:
+                    context.close()
+            browser.close()
+
+    def _look_around(self, page: Page) -> None:
+        self._open(page, f"/login?token={TOKEN}")
+        for path in random.sample(PAGES, len(PAGES)):
+            if self._ending.is_set() or not self._open(page, path):
+                return
+            if path == "/" and page.get_by_label("Your message").is_enabled():
+                page.get_by_label("Your message").fill("Tell me of the sea.")
+                page.keyboard.press("Enter")
+                page.locator(".from-model:last-child .facts").wait_for(timeout=ANSWER_MS)
+                self._ledger.count("browser: chat finished")
+            else:
+                self._ending.wait(random.uniform(1, 4))  # Its scripts follow what happens.
+
+    def _open(self, page: Page, path: str) -> bool:
+        answer = page.goto(self._url + path, timeout=PAGE_MS)
+        if answer is not None and answer.ok:
+            self._ledger.count("browser: page")
+            return True
+        status = answer.status if answer else 0
+        if page.locator("main").count() == 0 or "Traceback" in page.inner_text("body"):
+            self._ledger.find(f"browser: {path} is no page of ours: {status} {page.inner_text('body')[:200]}")
+        self._ledger.errors[f"{status} in the browser"] += 1
+        return False
