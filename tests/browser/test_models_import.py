@@ -225,6 +225,25 @@ def test_a_model_is_taken_out_of_memory_and_back(page, server, starter_gguf):
     expect(card.locator(".tag.good")).to_have_text("In memory", timeout=IMPORT_MS)
 
 
+def test_an_upload_that_somebody_gives_up_while_the_page_loads_is_not_shown_and_the_page_lives_on(page, server):
+    gone, kept = (
+        server.post("/v1/chunked-upload/start", {"fileName": "m.gguf", "fileSize": 9, "modelName": name}).json()
+        for name in ("Gone", "Kept")
+    )
+
+    def give_up_first(route):
+        server.delete(f"/v1/chunked-upload/{gone['modelId']}")
+        route.continue_()
+
+    page.route("**/v1/chunked-upload", give_up_first)
+    page.goto(f"{server.url}/models")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".arrival")).to_have_count(1)
+    expect(page.locator(".arrival")).to_contain_text("Kept")
+    expect(page.locator(".arrival")).to_contain_text("go on there, or delete it here")
+    server.delete(f"/v1/chunked-upload/{kept['modelId']}")
+
+
 def test_the_page_weighs_little_until_there_is_something_to_do(page, server):
     context = page.context
     session = context.new_cdp_session(page)

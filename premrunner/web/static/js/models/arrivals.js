@@ -29,13 +29,9 @@ export class Arrivals {
   async restore() {
     const elements = [...this.#list.children];
     if (!elements.length) return;
-    const records = new Map((await uploads()).map((record) => [record.modelId, record]));
-    for (const element of elements) {
-      const arrival = this.#make(element);
-      arrival.id = element.dataset.id;
-      const isUpload = ["uploading", "uploaded"].includes(element.dataset.status);
-      await (isUpload ? arrival.restore(records.get(arrival.id)) : arrival.follow());
-    }
+    const records = await said(async () => new Map((await uploads()).map((record) => [record.modelId, record])));
+    if (!records) return;
+    for (const element of elements) await said(() => this.#restoreOne(element, records));
   }
 
   /** Look into what was picked, and offer it, or go on with what was begun with it. */
@@ -102,6 +98,15 @@ export class Arrivals {
     }
   }
 
+  async #restoreOne(element, records) {
+    const { id, status } = element.dataset;
+    const isUpload = ["uploading", "uploaded"].includes(status);
+    if (isUpload && !records.has(id)) return element.remove(); // It was given up since the page was made.
+    const arrival = this.#make(element);
+    arrival.id = id;
+    await (isUpload ? arrival.restore(records.get(id)) : arrival.follow());
+  }
+
   #swap(arrival, act) {
     this.remove(arrival);
     return act();
@@ -117,5 +122,15 @@ export class Arrivals {
     const arrival = new Arrival(new ArrivalView(element), this);
     this.#all.push(arrival);
     return arrival;
+  }
+}
+
+/** Do something that the server may refuse, and then say so. */
+async function said(act) {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof RequestFailed)) throw error;
+    toast(error.message, { isBad: true });
   }
 }
