@@ -43,21 +43,21 @@ def measure(section: Section, *, is_full: bool) -> None:
     seconds = FULL_AREA_SECONDS if is_full else AREA_SECONDS
     command = [sys.executable, "-m", "bench.area", section.name, *(["--full"] if is_full else [])]
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True, env=os.environ
-        )
-        watch = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGTERM))
-        watch.start()
-        try:
-            for line in process.stdout or ():
-                if line.startswith("{"):
-                    section.tables.append(Table(**json.loads(line)))
-                    print(f"\n{section.tables[-1]}", flush=True)
-            code = process.wait()
-        finally:
-            watch.cancel()
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        ) as process:
+            watch = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGTERM))
+            watch.start()
+            try:
+                for line in process.stdout or ():
+                    if line.startswith("{"):
+                        section.tables.append(Table(**json.loads(line)))
+                        print(f"\n{section.tables[-1]}", flush=True)
+                code = process.wait()
+            finally:
+                watch.cancel()
+                if process.poll() is None:  # We are interrupted ourselves.
+                    os.killpg(process.pid, signal.SIGTERM)
         errors.seek(0)
         said = errors.read().strip().splitlines()
     if code == -signal.SIGTERM:

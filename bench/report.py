@@ -14,6 +14,8 @@ from pathlib import Path
 AREAS = ("uploads", "chat", "weights", "traces")
 # What is missed and why, by hand, a file an area.
 NOTES = Path(__file__).parent / "notes"
+# How a cell shows that its figure has a bar, and that it stays behind it.
+MISSED = "**missed**"
 BAR = re.compile(r"[≤≥] \d")
 
 HOW_TO_READ = """\
@@ -96,7 +98,7 @@ def judged(values: Sequence[float], *, most: float | None = None, least: float |
     middle = statistics.median(values)
     bar = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
     is_met = middle <= most if most is not None else middle >= (least or 0)
-    return f"{spread(values, digits)}, {bar if is_met else f'**missed** {bar}'}"
+    return f"{spread(values, digits)}, {bar if is_met else f'{MISSED} {bar}'}"
 
 
 def machine_facts() -> str:
@@ -126,26 +128,23 @@ def write(path: Path, sections: Sequence[Section]) -> None:
 
 
 def bars(text: str) -> str:
-    """Return how many bars a text's tables meet, and where the others stand."""
-    met, missed = 0, []
+    """Return how many bars a report's tables meet, and where the others stand."""
+    met, missed, area = 0, [], ""
     columns: list[str] = []
-    area = ""
     for line in text.splitlines():
         if line.startswith("## "):
             area = line.removeprefix("## ")
-        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else []
-        if not cells:
+        if not line.startswith("|"):
             columns = []
             continue
-        columns = columns or cells
-        met += sum(bool(BAR.search(cell)) for cell in cells if "**missed**" not in cell)
-        missed += [
-            f"- {area}, {cells[0]}, {column or 'value'}: {cell}"
-            for column, cell in zip(columns, cells, strict=False)
-            if "**missed**" in cell
-        ]
-    said = f"Of {met + len(missed)} bars {met} are met" + (":" if not missed else f", and {len(missed)} missed:")
-    return "\n".join([said.rstrip(":") + "." if not missed else said + "\n", *missed])
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        columns = columns or cells  # A table's first line.
+        for column, cell in zip(columns, cells, strict=True):
+            if MISSED in cell:
+                missed.append(f"- {area}, {cells[0]}, {column}: {cell}")
+            elif BAR.search(cell):
+                met += 1
+    return "\n".join([f"**Bars: {met} met, {len(missed)} missed.**", *([""] if missed else []), *missed])
 
 
 def _lines(path: str) -> Sequence[str]:
