@@ -5,12 +5,12 @@ Each ended call counts in four spans: its hour, its day, its week, and ever.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from premrunner.storage.trace_tables import COUNTS, DURATION_STEPS
@@ -18,6 +18,17 @@ from premrunner.storage.trace_tables import COUNTS, DURATION_STEPS
 KEY = ("span", "start", "model", "status", "key_name")
 LASTED = tuple(f"lasted_{step}" for step in range(DURATION_STEPS))
 SUMS = ("calls", "prompt_tokens", "completion_tokens", *LASTED)
+
+
+def _growing(insert: Callable[[Table], Any]) -> Any:
+    """Return the statement that adds to a row of sums, or makes it."""
+    adding = insert(COUNTS)
+    grown = {name: COUNTS.c[name] + adding.excluded[name] for name in SUMS}
+    return adding.on_conflict_do_update(index_elements=KEY, set_=grown)
+
+
+# To make one takes ten times as long as to run it.
+GROW = {"sqlite": _growing(sqlite.insert), "postgresql": _growing(postgresql.insert)}
 
 EVER = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Weeks begin on Mondays, and 1970 began on a Thursday.
@@ -80,9 +91,5 @@ def _spans(moment: datetime) -> Sequence[tuple[str, datetime]]:
 
 
 def _add(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    adding = insert(COUNTS)
-    grown = {name: COUNTS.c[name] + adding.excluded[name] for name in SUMS}
-    connection.execute(adding.on_conflict_do_update(index_elements=KEY, set_=grown), rows)
+    if rows:
+        connection.execute(GROW[connection.dialect.name], rows)
