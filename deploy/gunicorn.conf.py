@@ -3,6 +3,7 @@
 Imports nothing of Flask: the workers must load it after gevent has patched them.
 """
 
+import gc
 import os
 import shutil
 import signal
@@ -85,7 +86,9 @@ def on_exit(server):
 
 
 def post_worker_init(worker):
-    """Have the streams told when this worker is asked to end."""
+    """Have the streams told when this worker is asked to end; what is loaded stays, so no collection looks at it."""
+    gc.collect()
+    gc.freeze()
     threading.Thread(target=tell_streams_at_the_end, args=(worker,), daemon=True).start()
 
 

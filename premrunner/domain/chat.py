@@ -26,6 +26,7 @@ from premrunner.records import (
     ChatChunk,
     ChatRequest,
     CompletionRequest,
+    EmbeddingRequest,
     EngineRequest,
     Json,
     TraceFinished,
@@ -272,12 +273,14 @@ class ChatService:
     def answer(self, request: EngineRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
         """Ask the engine."""
         if isinstance(request, ChatRequest):
-            yield from self._chat(request, cancellation)
-        elif isinstance(request, CompletionRequest):
-            yield from self.engine.generate(request, cancellation)
-        else:
-            vectors, token_count = self.engine.embed(request, cancellation)
-            yield ChatChunk(vectors=vectors, finish_reason="stop", usage=Usage(prompt_tokens=token_count))
+            return self._chat(request, cancellation)
+        if isinstance(request, CompletionRequest):
+            return self.engine.generate(request, cancellation)
+        return self._embed(request, cancellation)
+
+    def _embed(self, request: EmbeddingRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
+        vectors, token_count = self.engine.embed(request, cancellation)
+        yield ChatChunk(vectors=vectors, finish_reason="stop", usage=Usage(prompt_tokens=token_count))
 
     def _chat(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
         """Ask for a chat; a wish to think is dropped when the model cannot, as OpenAI's own plain models do."""

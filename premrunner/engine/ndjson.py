@@ -1,6 +1,6 @@
 """Lines of JSON out of pieces of bytes, however the network cut them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -17,8 +17,8 @@ class NdjsonDecoder:
     def __init__(self) -> None:
         self._tail = b""
 
-    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """Yield the objects that ``data`` completes.
+    def feed(self, data: bytes) -> Sequence[dict[str, Any]]:
+        """Return the objects that ``data`` completes.
 
         Raises:
             EngineBroken: A line is not a JSON object, or has no end.
@@ -26,15 +26,11 @@ class NdjsonDecoder:
         *lines, self._tail = (self._tail + data).split(b"\n")
         if len(self._tail) > LONGEST_LINE_BYTES:
             raise EngineBroken("The engine sent a line without end.")
-        for line in lines:
-            if line.strip():
-                yield _parse(line)
+        return [_parse(line) for line in lines if line.strip()]
 
-    def end(self) -> Iterator[dict[str, Any]]:
-        """Yield what is left when the body has ended without a last newline."""
-        tail, self._tail = self._tail, b""
-        if tail.strip():
-            yield _parse(tail)
+    def end(self) -> Sequence[dict[str, Any]]:
+        """Return what is left when the body has ended without a last newline."""
+        return self.feed(b"\n")
 
 
 def decode_lines(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:

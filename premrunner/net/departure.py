@@ -22,7 +22,8 @@ def has_left(connection: socket.socket) -> bool:
         connection: A connected TCP socket, also a gevent or a TLS one; not touched.
     """
     try:
-        probe = _socket.socket(fileno=connection.fileno())
+        # Named, the kernel need not be asked for them.
+        probe = _socket.socket(connection.family, connection.type, connection.proto, connection.fileno())
     except (OSError, ValueError):  # Closed on our side already.
         return True
     try:

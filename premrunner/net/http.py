@@ -14,9 +14,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
+from premrunner.net.chunked import ChunkedDecoder
 from premrunner.net.departure import has_left
 
-READ_BYTES = 64 * 1024
+# Each open stream waits with a buffer of this size; the lines of an answer are a fraction of it.
+READ_BYTES = 8 * 1024
 
 
 class Readable(Protocol):
@@ -62,6 +64,7 @@ class HttpReply:
         self._connection = connection
         self._response = response
         self._cancellation = cancellation
+        self._chunked = ChunkedDecoder() if response.chunked else None
         self._is_open = True
         self.status = response.status
         self.headers = response.headers
@@ -76,10 +79,26 @@ class HttpReply:
     def chunks(self) -> Generator[bytes, None, None]:
         """Yield the body's bytes as they arrive, never waiting to fill a block; closes at the end."""
         try:
-            while data := self._response.read1(READ_BYTES):
+            while data := self._read_some():
                 yield data
         finally:
             self.close()
+
+    def _read_some(self) -> bytes:
+        """Return the next bytes as soon as there are any, none at the end."""
+        if self._chunked is None:
+            return self._response.read1(READ_BYTES)
+        content = b""
+        while not (content or self._chunked.is_done):
+            data = self._response.fp.read1(READ_BYTES)
+            if not data:
+                raise http.client.IncompleteRead(b"")
+            content = self._chunked.feed(data)
+        return content
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._chunked is not None and self._chunked.is_done
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
@@ -87,7 +106,7 @@ class HttpReply:
             return
         self._is_open = False
         self._cancellation.attach(None)
-        is_read = self._response.isclosed() or self._response.length == 0
+        is_read = self._response.isclosed() or self._response.length == 0 or self._has_ended
         is_reusable = is_read and not self._response.will_close and not self._cancellation.is_cancelled
         self._response.close()
         if is_reusable:
