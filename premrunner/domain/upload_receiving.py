@@ -12,7 +12,7 @@ from premrunner.errors import InvalidRequest, PremRunnerError, UploadConflict
 from premrunner.records import Digest, UploadFile, UploadRecord, new_id
 from premrunner.storage.upload_files import layout_of
 from premrunner.storage.upload_layout import ChunkPlace
-from premrunner.storage.upload_spool import Spool
+from premrunner.storage.upload_spool import IncomingFile
 
 logger = logging.getLogger(__name__)
 
@@ -111,25 +111,25 @@ class Receiving:
         announced = [UploadFile(path, form.most_bytes or 1)]
         self._uploads.check(announced)
         self._uploads.require_space(announced)
-        spool = self._threads.run(self._files.open_spool, self._uploads.most_bytes, hashes=True)
+        incoming = self._threads.run(self._files.open_incoming, self._uploads.most_bytes)
         try:
-            form.pour(spool, self._threads)
+            form.pour(incoming, self._threads)
             if not form.model_name():
                 raise InvalidRequest("File and name are required", param="name")
-            files = [UploadFile(path, spool.size_bytes, spool.sha256)]
+            files = [UploadFile(path, incoming.size_bytes, incoming.sha256)]
             self._uploads.check(files)
-            return self._keep(spool, check_model_name(form.model_name(), "name"), files[0])
+            return self._keep(incoming, check_model_name(form.model_name(), "name"), files[0])
         finally:
-            self._threads.run(spool.close)
+            self._threads.run(incoming.close)
 
-    def _keep(self, spool: Spool, name: str, file: UploadFile) -> UploadRecord:
+    def _keep(self, incoming: IncomingFile, name: str, file: UploadFile) -> UploadRecord:
         moment = datetime.now(timezone.utc)
         upload = UploadRecord(
             new_id(), name, [file], file.size_bytes, "complete", moment, completed_at=moment, sha256=file.sha256
         )
         here = self._store.find_complete(upload.sha256, upload.size_bytes)
         if here is None or not self._threads.run(self._files.link, here, upload):
-            self._threads.run(self._files.adopt, upload.id, spool)
+            self._threads.run(self._files.adopt, upload.id, incoming)
         self._store.add(upload)
         logger.info("Upload complete.", extra={"upload_id": upload.id, "size_bytes": upload.size_bytes})
         return upload

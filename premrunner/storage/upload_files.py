@@ -19,7 +19,7 @@ from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE, PRIVATE_FOLDER, DataPaths
 from premrunner.storage.upload_layout import ChunkLayout, ChunkPlace
 from premrunner.storage.upload_ledger import Ledger, Slot, try_lock
-from premrunner.storage.upload_spool import Spool
+from premrunner.storage.upload_spool import IncomingFile, SpareFiles, Spool
 from premrunner.storage.upload_writer import ChunkWriter
 
 LEDGER = "ledger"
@@ -44,6 +44,7 @@ class UploadFiles:
 
     def __init__(self, paths: DataPaths) -> None:
         self._paths = paths
+        self._spares = SpareFiles(paths.incoming_uploads)
 
     def open_chunk(
         self, upload: UploadRecord, place: ChunkPlace, digest: Digest | None = None, *, grows: bool = False
@@ -72,16 +73,21 @@ class UploadFiles:
                 raise
             raise UploadNotFound from failure
 
-    def open_spool(self, most_bytes: int, *, hashes: bool = False) -> Spool:
-        """Return a file for at most so many bytes whose place is not known yet; close it."""
+    def open_spool(self, most_bytes: int) -> Spool:
+        """Return space for at most so many bytes of a chunk whose place is not known yet; close it."""
         with disk_errors():
-            return Spool(self._paths.incoming_uploads, most_bytes, hashes=hashes)
+            return Spool(self._spares, most_bytes)
 
-    def adopt(self, upload_id: str, spool: Spool) -> None:
-        """Make a spool the only file of an upload."""
+    def open_incoming(self, most_bytes: int) -> IncomingFile:
+        """Return a file of at most so many bytes that comes in one piece; close it."""
+        with disk_errors():
+            return IncomingFile(self._paths.incoming_uploads, most_bytes)
+
+    def adopt(self, upload_id: str, file: IncomingFile) -> None:
+        """Make a file the only one of an upload."""
         with disk_errors():
             self._paths.upload(upload_id).mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            spool.move(self._file(upload_id, 0))
+            file.move(self._file(upload_id, 0))
 
     def slots(self, upload: UploadRecord) -> Sequence[Slot]:
         """Return what is known of each chunk."""

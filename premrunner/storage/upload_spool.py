@@ -3,46 +3,69 @@
 import hashlib
 import os
 import secrets
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from premrunner.errors import UploadTooLarge
-from premrunner.net.pipes import FromPipe, Sink, can_splice, empty_pipe, open_pipe
+from premrunner.net.pipes import PIPE_BYTES, FromPipe, Sink, can_splice, empty_pipe, open_pipe
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 from premrunner.storage.upload_writer import WRITE_BACK_BYTES, begin_write_back, sync_data, write_all
 
-# For larger writes ext4 may take page-cache folios so large that a page costs ten times as much (seen on Linux 6.18).
-COPY_BYTES = 256 * 1024
+COPY_BYTES = PIPE_BYTES
+# What the next forms may write over: so many files of at most so many bytes, a proposed chunk and some more.
+SPARES_MOST = 2
+SPARE_BYTES = 64 * 1024 * 1024
+
+
+class SpareFiles:
+    """Files without names for spools; one that is used again is already in memory, which saves a third of the time.
+
+    Args:
+        folder: On the disk of the uploads; a killed process leaves nothing there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: list[IO[bytes]] = []
+        weakref.finalize(self, _close_all, self._files)
+
+    def take(self) -> IO[bytes]:
+        """Return a file to write over."""
+        with suppress(IndexError):
+            return self._files.pop()
+        return TemporaryFile(dir=self._folder, buffering=0)
+
+    def give_back(self, file: IO[bytes], size_bytes: int) -> None:
+        """Keep a file for later, or close it.
+
+        Args:
+            file: One that was taken.
+            size_bytes: What was written to it.
+        """
+        if size_bytes <= SPARE_BYTES and len(self._files) < SPARES_MOST:
+            self._files.append(file)
+        else:
+            file.close()
 
 
 class Spool:
-    """A file of its own, on the disk of the uploads; deleted when it is closed, unless it was moved.
+    """Bytes that are copied to their place.
 
     Args:
-        folder: Where it lies meanwhile.
+        spares: Where its file comes from, and goes when it is closed.
         most_bytes: How many bytes it takes.
-        hashes: Whether to take the sha256 of what comes.
     """
 
-    def __init__(self, folder: Path, most_bytes: int, *, hashes: bool) -> None:
-        self._path = folder / secrets.token_hex(12)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
-        self._hash = hashlib.sha256() if hashes else None
+    def __init__(self, spares: SpareFiles, most_bytes: int) -> None:
+        self._spares = spares
+        self._file = spares.take()
         self._most_bytes = most_bytes
-        self._flushed = 0
         self.size_bytes = 0
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of what has come."""
-        return self._hash.hexdigest() if self._hash else ""
-
-    @property
-    def write_from(self) -> FromPipe | None:
-        """What takes bytes that lie in a pipe; None where they are hashed on their way."""
-        return None if self._hash else self._write_from
 
     def write(self, data: memoryview) -> None:
         """Take more bytes.
@@ -51,41 +74,78 @@ class Spool:
             UploadTooLarge: They are more than it takes.
             DiskFull: There is no space.
         """
-        with self._taking(len(data)):
-            write_all(self._file, data, self.size_bytes)
-            if self._hash:
-                self._hash.update(data)
+        with _taking(self.size_bytes + len(data), self._most_bytes):
+            write_all(self._file.fileno(), data, self.size_bytes)
+        self.size_bytes += len(data)
+
+    @property
+    def write_from(self) -> FromPipe:
+        """What takes bytes that lie in a pipe."""
+        return self._write_from
 
     def _write_from(self, pipe: int, count: int) -> None:
-        with self._taking(count):
-            empty_pipe(pipe, self._file, count, self.size_bytes)
-
-    @contextmanager
-    def _taking(self, count: int) -> Iterator[None]:
-        if self.size_bytes + count > self._most_bytes:
-            raise UploadTooLarge(f"The file has more than {self._most_bytes} bytes (MAX_UPLOAD_BYTES).")
-        with disk_errors():
-            yield
-            self.size_bytes += count
-            # The kind that is hashed stays; the other is soon deleted, and the disk need not see it.
-            if self._hash and self.size_bytes - self._flushed >= WRITE_BACK_BYTES:
-                begin_write_back(self._file, self._flushed, self.size_bytes - self._flushed)
-                self._flushed = self.size_bytes
+        with _taking(self.size_bytes + count, self._most_bytes):
+            empty_pipe(pipe, self._file.fileno(), count, self.size_bytes)
+        self.size_bytes += count
 
     def copy_to(self, sink: Sink) -> None:
         """Give everything to a sink, piece by piece."""
         if can_splice() and (write_from := sink.write_from):
             with open_pipe() as (outlet, inlet):
                 offset = 0
-                while count := os.splice(self._file, inlet, COPY_BYTES, offset_src=offset):
+                while most := min(COPY_BYTES, self.size_bytes - offset):
+                    count = os.splice(self._file.fileno(), inlet, most, offset_src=offset)
                     write_from(outlet, count)
                     offset += count
             return
-        buffer = memoryview(bytearray(COPY_BYTES))
-        offset = 0
-        while count := os.preadv(self._file, [buffer], offset):
+        buffer, offset = memoryview(bytearray(COPY_BYTES)), 0
+        while most := min(COPY_BYTES, self.size_bytes - offset):
+            count = os.preadv(self._file.fileno(), [buffer[:most]], offset)
             sink.write(buffer[:count])
             offset += count
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._spares.give_back(self._file, self.size_bytes)
+
+
+class IncomingFile:
+    """A whole file: hashed on its way, and moved to its place.
+
+    Args:
+        folder: Where it lies meanwhile.
+        most_bytes: How many bytes it takes.
+    """
+
+    write_from = None
+
+    def __init__(self, folder: Path, most_bytes: int) -> None:
+        self._path = folder / secrets.token_hex(12)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        self._hash = hashlib.sha256()
+        self._most_bytes = most_bytes
+        self._flushed = 0
+        self.size_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what has come."""
+        return self._hash.hexdigest()
+
+    def write(self, data: memoryview) -> None:
+        """Take more bytes.
+
+        Raises:
+            UploadTooLarge: They are more than it takes.
+            DiskFull: There is no space.
+        """
+        with _taking(self.size_bytes + len(data), self._most_bytes):
+            write_all(self._file, data, self.size_bytes)
+            self.size_bytes += len(data)
+            if self.size_bytes - self._flushed >= WRITE_BACK_BYTES:
+                begin_write_back(self._file, self._flushed, self.size_bytes - self._flushed)
+                self._flushed = self.size_bytes
+        self._hash.update(data)
 
     def move(self, target: Path) -> None:
         """Give the file its final name, once it is on disk."""
@@ -96,3 +156,16 @@ class Spool:
         """Delete the file, unless it was moved."""
         os.close(self._file)
         self._path.unlink(missing_ok=True)
+
+
+def _close_all(files: list[IO[bytes]]) -> None:
+    for file in files:
+        file.close()
+
+
+@contextmanager
+def _taking(size_bytes: int, most_bytes: int) -> Iterator[None]:
+    if size_bytes > most_bytes:
+        raise UploadTooLarge(f"The file has more than {most_bytes} bytes (MAX_UPLOAD_BYTES).")
+    with disk_errors():
+        yield

@@ -15,6 +15,7 @@ from premrunner.storage.paths import DataPaths
 from premrunner.storage.upload_hasher import list_digest
 from premrunner.storage.upload_layout import ChunkLayout
 from premrunner.storage.upload_ledger import Ledger, try_lock
+from premrunner.storage.upload_spool import SPARE_BYTES, SpareFiles, Spool
 
 
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=8), st.integers(1, 100))
@@ -119,3 +120,36 @@ def test_the_digest_of_a_list_is_what_sha256sum_prints_hashed():
     digests = [hashlib.sha256(text).hexdigest() for text in (b"two", b"one")]
     lines = f"{digests[1]}  a/config.json\n{digests[0]}  b.safetensors\n"
     assert list_digest(["b.safetensors", "a/config.json"], digests) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+class Collected:
+    """A sink that must see its bytes."""
+
+    write_from = None
+
+    def __init__(self):
+        self.data = b""
+
+    def write(self, data):
+        self.data += bytes(data)
+
+
+def test_a_spool_whose_file_was_used_before_holds_only_its_own_bytes(tmp_path):
+    spares = SpareFiles(tmp_path)
+    for sent in (b"a long one", b"short", b"", b"longer than all"):
+        spool, sink = Spool(spares, 100), Collected()
+        spool.write(memoryview(sent))
+        spool.copy_to(sink)
+        spool.close()
+        assert sink.data == sent
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_is_not_kept_for_the_next_spool(tmp_path):
+    spares = SpareFiles(tmp_path)
+    small, large = spares.take(), spares.take()
+    spares.give_back(large, SPARE_BYTES + 1)
+    spares.give_back(small, SPARE_BYTES)
+    assert large.closed
+    assert spares.take() is small
+    small.close()
