@@ -13,6 +13,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from bench.area import PREPARED
 from bench.report import AREAS, Section, Table, machine_facts, write
 
 # The whole shall take no longer than 25 minutes on two cores.
@@ -47,10 +48,11 @@ def measure(section: Section, *, is_full: bool) -> None:
             command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
         ) as process:
             watch = threading.Timer(seconds, os.killpg, (process.pid, signal.SIGTERM))
-            watch.start()
             try:
                 for line in process.stdout or ():
-                    if line.startswith("{"):
+                    if line.strip() == PREPARED:
+                        watch.start()
+                    elif line.startswith("{"):
                         section.tables.append(Table(**json.loads(line)))
                         print(f"\n{section.tables[-1]}", flush=True)
                 code = process.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.chat_engine import real_engine
-from bench.chat_servers import Way, aiohttp, fake_engine, fastapi, litellm, ours
+from bench.chat_servers import Way, aiohttp, fake_engine, fastapi, install_peers, litellm, ours
 from bench.report import Table, judged, ratios, spread
 from bench.servers import TOKEN
 from bench.stream_client import Seen, Wish, read_streams
@@ -16,6 +16,11 @@ from bench.stream_client import Seen, Wish, read_streams
 CALLS = 30
 STREAMS = 200
 KIB = 1024
+
+
+def prepare() -> None:
+    """Install the peers."""
+    install_peers()
 
 
 def tables(is_quick: bool) -> Iterator[Table]:

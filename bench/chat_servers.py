@@ -19,6 +19,12 @@ LITELLM = ("litellm", "litellm[proxy]")
 PROXIES = Path(__file__).parent / "proxies"
 
 
+def install_peers() -> None:
+    """Make the environments of the other proxies."""
+    peer_python(*ASYNCIO)
+    peer_python(*LITELLM)
+
+
 @dataclass(frozen=True)
 class Way:
     """One way to the engine."""

@@ -130,6 +130,6 @@ def peer_python(name: str, *packages: str) -> Path:
     python, stamp = folder / "bin" / "python", folder / "installed"
     if not stamp.exists() or stamp.read_text() != " ".join(packages):
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--no-compile", *packages], check=True)
         stamp.write_text(" ".join(packages))
     return python

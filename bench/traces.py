@@ -243,8 +243,13 @@ print(int(sys.argv[2]) / (time.monotonic() - begun), peak() - before)
 """
 
 
+def prepare() -> None:
+    """Fill the database, unless it was filled before."""
+    database(CACHE, ROWS)
+
+
 def tables(_is_quick: bool, count: int = ROWS) -> Iterator[Table]:
-    """Measure traces; to fill the database takes some minutes, the first time."""
+    """Measure traces; of so many the bars speak, however little time there is."""
     url = database(CACHE, count)
     table = Table(f"Reading, at {count:,} traces", ("", "ms"))
     for figure in (*figures(url), *page_figures(CACHE)):
