@@ -4,12 +4,15 @@ import base64
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -366,11 +369,18 @@ def test_two_workers_share_one_upload(tmp_path):
         assert missing.json()["sha256"] == hashlib.sha256(data).hexdigest()
 
 
-def test_a_disk_that_fills_up_keeps_what_arrived_and_goes_on_when_there_is_room(tmp_path):
+@contextmanager
+def on_a_small_disk(folder: Path) -> Iterator[Site]:
+    """Run a site whose data have 40 MB."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
     script = 'mount -t tmpfs -o size=40m none "$DATA_PATH" && "$1" -m premrunner database upgrade && exec "$@"'
-    with running_site(tmp_path / "data", "unshare", "-rm", "sh", "-c", script, "sh") as site:
+    with running_site(folder / "data", "unshare", "-rm", "sh", "-c", script, "sh") as site:
+        yield site
+
+
+def test_a_disk_that_fills_up_keeps_what_arrived_and_goes_on_when_there_is_room(tmp_path):
+    with on_a_small_disk(tmp_path) as site:
         inside = Path(f"/proc/{site.workers[0]}/root{site.data_path}")
         data = noise(8 * MIB)
         first, second = (site.start(len(data), chunkSize=4 * MIB) for _ in range(2))
@@ -391,3 +401,18 @@ def test_a_disk_that_fills_up_keeps_what_arrived_and_goes_on_when_there_is_room(
             assert site.put(second, index, data[index * 4 * MIB :][: 4 * MIB]).status_code == 200
         assert site.complete(second, sha256=hashlib.sha256(data).hexdigest()).status_code == 200
         assert site.complete(first).status_code == 200
+
+
+def test_a_full_disk_ends_no_web_process(tmp_path):
+    """Each route and status is counted in mapped memory, whose pages come from the disk when they are first written."""
+    with on_a_small_disk(tmp_path) as site:
+        routes = site.request("GET", "/openapi.json").json()["paths"]
+        [worker] = site.workers
+        inside = Path(f"/proc/{worker}/root{site.data_path}")
+        with suppress(OSError), (inside / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        for path, methods in routes.items():
+            for method in methods:
+                site.request(method.upper(), re.sub(r"{.*?}", "x", path), stream=True).close()
+        assert site.workers == [worker]
