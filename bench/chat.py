@@ -11,7 +11,7 @@ from bench.chat_engine import real_engine
 from bench.chat_servers import Way, aiohttp, fake_engine, fastapi, install_peers, litellm, ours
 from bench.report import Table, judged, ratios, spread
 from bench.servers import TOKEN
-from bench.stream_client import Seen, Wish, read_streams
+from bench.stream_client import PATIENCE_SECONDS, Seen, Wish, read_streams
 
 CALLS = 30
 STREAMS = 200
@@ -75,19 +75,21 @@ def measure(way: Way, figures: Figures) -> None:
     figures.late_50_ms.append(p99(read(way, "r20n200", streams=50, spacing_seconds=0.01, seconds=3).late_seconds))
     cpu = way.server.cpu_seconds()
     seen = read(way, "r20n200", streams=STREAMS, spacing_seconds=0.01, seconds=5)
-    figures.cpu_us.append((way.server.cpu_seconds() - cpu) / seen.event_count * 1e6)
+    figures.cpu_us.append((way.server.cpu_seconds() - cpu) / max(seen.event_count, 1) * 1e6)
     figures.late_ms.append(p99(seen.late_seconds))
     figures.events_a_second.append(len(seen.late_seconds) / 5)
 
 
 def read(way: Way, model: str, *, streams: int = 1, spacing_seconds: float = 0.0, seconds: float = 60.0) -> Seen:
-    """Read answers of a model."""
-    return read_streams(Wish(way.server.port, way.path, way.body(model), TOKEN, streams, spacing_seconds, seconds))
+    """Read answers of a model; who got none has waited until the end."""
+    seen = read_streams(Wish(way.server.port, way.path, way.body(model), TOKEN, streams, spacing_seconds, seconds))
+    seen.first_seconds += [PATIENCE_SECONDS] * (streams - len(seen.first_seconds))
+    return seen
 
 
 def p99(seconds: list[float]) -> float:
-    """Return the 99th percentile in milliseconds."""
-    return sorted(seconds)[int(len(seconds) * 0.99)] * 1000
+    """Return the 99th percentile in milliseconds; of nothing, more than anybody waits."""
+    return sorted(seconds)[int(len(seconds) * 0.99)] * 1000 if seconds else PATIENCE_SECONDS * 1000
 
 
 def first_tokens(figures: dict[str, Figures], repeats: int) -> Table:
