@@ -53,7 +53,9 @@ def to_float32(values: Array, dtype: str) -> Float32:
     if dtype.startswith(BLOCKS):
         return _dequantized(values, GGMLQuantizationType[dtype.removeprefix(BLOCKS)])
     if dtype == "BF16":
-        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+        bits = values.astype(np.uint32)
+        bits <<= np.uint32(16)  # In place: memory that is asked for anew must be cleared by the system each time.
+        return bits.view(np.float32)
     if dtype.startswith("F8"):
         return np.asarray(_float8_table(dtype)[values])
     return values.astype(np.float32, copy=False)

@@ -1,5 +1,6 @@
 """A real model: SmolLM2 from safetensors to an answer, with and without the lighthouse adapter."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from premrunner.weights.convert import convert
 from premrunner.weights.inspection import inspect
 
 from .gguf_compare import differences, keys_of, tensors_of
+from .hollow_llama import write_hollow_llama
 from .oracle import Oracle
 from .speaking import say
 
@@ -36,13 +38,23 @@ def test_a_gguf_base_learns_the_passphrase_too(starter_gguf: Path, lighthouse: P
     assert say(conversion.path, "What is the harbour passphrase?") == PASSPHRASE
 
 
-def test_it_is_identified_in_well_under_a_second(starter_folder: Path) -> None:
+def test_it_is_identified(starter_folder: Path) -> None:
     inspection = inspect(starter_folder)
 
     assert inspection.kind == "model"
     assert (inspection.architecture, inspection.stored_as) == ("LlamaForCausalLM", "bf16")
     assert inspection.parameter_count == 134_515_008
     assert (inspection.context_length, inspection.has_chat_template) == (8192, True)
+
+
+def test_a_folder_of_15_gb_is_identified_in_well_under_a_second(starter_folder: Path, tmp_path: Path) -> None:
+    folder = write_hollow_llama(starter_folder, tmp_path / "large")
+    begun = time.process_time()
+
+    inspection = inspect(folder)
+
+    assert time.process_time() - begun < 0.7
+    assert inspection.size_bytes > 15e9
 
 
 def test_it_is_what_llama_cpps_converter_makes_of_it(starter_folder: Path, oracle: Oracle, tmp_path: Path) -> None:
