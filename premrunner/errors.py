@@ -126,6 +126,13 @@ class TraceNotFound(NotFound):
         super().__init__("Trace not found")
 
 
+class PictureNotFound(NotFound):
+    """The call carried no such picture, or one that is broken."""
+
+    def __init__(self) -> None:
+        super().__init__("The call carried no such picture.")
+
+
 class KeyNotFound(NotFound):
     """No access key has that id or name."""
 

@@ -123,7 +123,6 @@ def _add(column: Column, one: TraceSum) -> None:
     column.calls += one.calls
     column.prompt_tokens += one.prompt_tokens
     column.completion_tokens += one.completion_tokens
-    if one.status == "ok":
-        column.durations.update(one.lasted)
-    else:
+    column.durations.update(one.lasted)
+    if one.status != "ok":
         column.failed += one.calls

@@ -1,6 +1,7 @@
 """Record each call: a row when it begins, completed when it ends; and read them back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,13 +16,30 @@ from premrunner.storage.trace_store import TracePage, TraceStore
 from premrunner.storage.trace_sums import Choices
 from premrunner.storage.trace_writer import TraceWriter
 
-__all__ = ["OLDEST", "Choices", "Place", "TracePage", "Tracing"]
+__all__ = ["OLDEST", "Place", "TracePage", "Tracing"]
 
 if TYPE_CHECKING:
     from premrunner.domain.chat import ChatCall
 
 # People choose from a list of so many names; a rarer one can still be asked for.
 MOST_CHOICES = 100
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of calls with what stands around it.
+
+    Attributes:
+        page: The calls.
+        feedback: What people said of them, by their id.
+        total: How many calls the filter means.
+        choices: What there is to filter by.
+    """
+
+    page: TracePage
+    feedback: Mapping[str, Feedback]
+    total: int
+    choices: Choices
 
 
 class Tracing:
@@ -77,6 +95,11 @@ class Tracing:
         self._writer.flush()
         return self._threads.run(self._store.page, wanted, place, limit)
 
+    def listing(self, wanted: TraceFilter, place: Place, limit: int) -> Listing:
+        """Return a page with what stands around it, in one turn of a thread: each turn waits for those of others."""
+        self._writer.flush()
+        return self._threads.run(self._listing, wanted, place, limit)
+
     def numbered_page(self, page: int, limit: int) -> tuple[TracePage, int]:
         """Return a page of all calls by its number, newest first, and how many calls there are."""
         self._writer.flush()
@@ -89,10 +112,6 @@ class Tracing:
     def count(self, wanted: TraceFilter) -> int:
         """Return how many calls a filter means; of searched texts at most ``trace_sums.MOST_COUNTED``."""
         return self._threads.run(self._store.count, wanted)
-
-    def choices(self) -> Choices:
-        """Return what there is to filter by."""
-        return self._threads.run(self._store.choices, MOST_CHOICES)
 
     def get(self, trace_id: str) -> Trace:
         """Return one trace.
@@ -127,6 +146,11 @@ class Tracing:
     def close(self) -> None:
         """Write what is left, at the end of the process."""
         self._writer.close()
+
+    def _listing(self, wanted: TraceFilter, place: Place, limit: int) -> Listing:
+        page = self._store.page(wanted, place, limit)
+        feedback = self._judgements.of([trace.id for trace in page.traces])
+        return Listing(page, feedback, self._store.count(wanted), self._store.choices(MOST_CHOICES))
 
 
 def _json(value: object) -> str:

@@ -154,7 +154,8 @@ class TraceSum:
 
     Attributes:
         start: When the span begins.
-        lasted: How many took how long, by the step of the scale of durations; step n ends at 2^(n/2) ms.
+        lasted: How many took how long, by the step of the scale of durations; step n ends at 2^(n/2) ms. Only of calls
+            that ended well.
     """
 
     start: datetime

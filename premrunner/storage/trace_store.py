@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, select
+from sqlalchemy import Column, Select, select
 from sqlalchemy.orm import Session
 
 from premrunner.errors import TraceNotFound
@@ -20,7 +20,7 @@ Columns = Sequence[Column[Any]]
 
 COLUMNS = {field.name: TRACES.c[field.name] for field in fields(Trace)}
 
-# A list shows none of the long texts, so it does not read them.
+# A list shows none of the long texts, so it does not read them; they are the last fields.
 LONG_TEXTS = {"input", "output", "thinking", "tool_calls", "parameters", "ignored"}
 LIST_COLUMNS: Columns = [column for name, column in COLUMNS.items() if name not in LONG_TEXTS]
 ALL_COLUMNS: Columns = list(COLUMNS.values())
@@ -130,5 +130,7 @@ class TraceStore:
 
 
 def _rows(session: Session, trace_ids: Sequence[str], columns: Columns) -> list[Trace]:
-    rows = session.execute(select(*columns).where(TRACES.c.id.in_(trace_ids)).order_by(TRACES.c.id.desc())).all()
-    return [Trace(**row._mapping) for row in rows]
+    if not trace_ids:
+        return []
+    query: Select[Any] = select(*columns).where(TRACES.c.id.in_(trace_ids)).order_by(TRACES.c.id.desc())
+    return [Trace(*row) for row in session.execute(query)]

@@ -9,7 +9,7 @@ from flask import Flask
 NO_PAGES = {
     *("ui.assets.send", "ui.assets.favicon", "ui.keys.show"),
     *("ui.chat.models", "ui.chat.image", "ui.chat.source", "ui.chat.export", "ui.chat_actions.follow"),
-    "ui.traces.show_news",
+    *("ui.traces.show_news", "ui.traces.picture"),
 }
 
 

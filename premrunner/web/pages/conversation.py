@@ -4,14 +4,17 @@ The input is shown as its caller sent it, which may be in any of the shapes that
 none of them is shown as JSON.
 """
 
+import base64
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count, islice
 from typing import Any
 
 import orjson
 
+from premrunner.errors import PictureNotFound
 from premrunner.records import Trace
 from premrunner.web.pages.markdown import render
 
@@ -30,7 +33,7 @@ class Turn:
         html: The text, safe to show: an answer as Markdown, the rest as it was written.
         is_long: Whether it is to be folded.
         thinking: The reasoning before it.
-        pictures: Data URLs.
+        pictures: Numbers of its pictures among those of the call.
         calls: Name and arguments of each tool call.
     """
 
@@ -38,21 +41,46 @@ class Turn:
     html: str
     is_long: bool = False
     thinking: str = ""
-    pictures: list[str] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
 
 
 def turns_of(trace: Trace) -> list[Turn]:
     """Return the conversation up to and with the answer; without it if there was none."""
-    sent = orjson.loads(trace.input)
-    turns = [_turn(message) for message in (sent if isinstance(sent, list) else [sent])]
+    numbers = count()
+    turns = [_turn(message, numbers) for message in _sent(trace)]
     calls = _calls(orjson.loads(trace.tool_calls)) if trace.tool_calls else []
     if trace.output or trace.thinking or calls:
         turns.append(Turn("assistant", render(trace.output), thinking=trace.thinking, calls=calls))
     return turns
 
 
-def _turn(message: Any) -> Turn:
+def picture_of(trace: Trace, number: int) -> tuple[bytes, str]:
+    """Return the bytes of a picture that a call carried, and their media type.
+
+    Raises:
+        PictureNotFound: There is none of that number, or it is broken.
+    """
+    pictures = chain.from_iterable(
+        _content(message.get("content"))[1] for message in _sent(trace) if isinstance(message, dict)
+    )
+    url = next(islice(pictures, number, None), "")
+    media_type, _, data = url.removeprefix("data:").partition(";base64,")
+    try:
+        picture = base64.b64decode(data)
+    except ValueError as error:
+        raise PictureNotFound from error
+    if not picture:
+        raise PictureNotFound
+    return picture, media_type
+
+
+def _sent(trace: Trace) -> list[Any]:
+    sent = orjson.loads(trace.input)
+    return sent if isinstance(sent, list) else [sent]
+
+
+def _turn(message: Any, numbers: Iterator[int]) -> Turn:
     if not isinstance(message, dict):
         text = message if isinstance(message, str) else _json(message)
         return Turn("user", _plain(text), is_long=len(text) > LONGEST_UNFOLDED)
@@ -63,12 +91,13 @@ def _turn(message: Any) -> Turn:
         html=render(text) if role == "assistant" else _plain(text),
         is_long=len(text) > LONGEST_UNFOLDED,
         thinking=str(message.get("reasoning_content") or ""),
-        pictures=pictures,
+        pictures=[next(numbers) for _ in pictures],
         calls=_calls(message.get("tool_calls")),
     )
 
 
 def _content(content: Any) -> tuple[str, list[str]]:
+    """Return the texts of a message, and its pictures as data URLs."""
     if content is None or isinstance(content, str):
         return content or "", []
     texts, pictures = [], []

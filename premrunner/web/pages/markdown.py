@@ -30,6 +30,8 @@ LONGEST_INLINE = 4_000
 # Past this a text is shown as it is: a second of rendering helps nobody to read it.
 LONGEST_RENDERED = 200_000
 
+# To make one takes as long as to colour some lines.
+FORMATTER = HtmlFormatter(nowrap=True)
 ALIGNMENT = re.compile(r"text-align:(left|center|right)")
 
 _sanitise = nh3.Cleaner(
@@ -63,7 +65,7 @@ def highlight(code: str, language: str) -> str:
         lexer = get_lexer_by_name(language, stripnl=False)
     except ClassNotFound:
         return html.escape(code)
-    coloured: str = pygments_highlight(code, lexer, HtmlFormatter(nowrap=True))
+    coloured: str = pygments_highlight(code, lexer, FORMATTER)
     return coloured
 
 

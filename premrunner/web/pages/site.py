@@ -25,6 +25,8 @@ def register_pages(app: Flask) -> None:
     app.register_blueprint(bp)
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    # A part that imported it would make its module anew wherever it is included.
+    app.jinja_env.globals["icon"] = vars(app.jinja_env.get_template("parts/icons.html").module)["icon"]
 
     @app.context_processor
     def shared() -> dict[str, Any]:

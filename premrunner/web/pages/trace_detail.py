@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from flask import flash, redirect, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from premrunner.records import Feedback, Trace
 from premrunner.web import parsing, sse
 from premrunner.web.caller import caller
 from premrunner.web.engine_guard import require_engine
-from premrunner.web.pages.conversation import turns_of
+from premrunner.web.pages.conversation import picture_of, turns_of
+from premrunner.web.pages.pictures import send_picture
 from premrunner.web.pages.timing import phases_of
 from premrunner.web.pages.trace_code import raw_request, raw_response, samples_of
 from premrunner.web.pages.traces import bp
@@ -44,6 +45,12 @@ def show(trace_id: str) -> str:
         models=[model for model in services().catalog.known() if model.is_ready],
         is_replayable=wire_of(trace) != "/embeddings" and trace.status != "running",
     )
+
+
+@bp.get("/traces/<trace_id>/pictures/<int:number>")
+def picture(trace_id: str, number: int) -> Response:
+    """Send a picture that a call carried."""
+    return send_picture(*picture_of(services().tracing.get(trace_id), number))
 
 
 @bp.post("/traces/<trace_id>/feedback")

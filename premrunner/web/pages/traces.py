@@ -1,10 +1,19 @@
 """The list of traces: filtered, charted, alive, exported and deleted."""
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    get_template_attribute,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
 from premrunner.domain.tracing import OLDEST, Place, TracePage
@@ -39,15 +48,15 @@ FORMATS = (
 def list_page() -> str:
     """Show the calls, newest first."""
     wanted, place = trace_filter(request.args), place_of(request.args)
-    tracing = services().tracing
-    page = tracing.page(wanted, place, TRACES_A_PAGE)
+    found = services().tracing.listing(wanted, place, TRACES_A_PAGE)
+    page = found.page
     return render_template(
         "traces.html",
         page=page,
-        feedback=_feedback(page.traces),
-        total=_total(wanted),
+        feedback=found.feedback,
+        total=_total(wanted, found.total),
         charts=charts_of(services().trace_statistics.over(wanted)),
-        choices=tracing.choices(),
+        choices=found.choices,
         given=_given(),
         places=_places(page),
         newest=page.traces[0].id if page.traces else new_id(),
@@ -70,14 +79,14 @@ def show_news() -> Response:
     changed = [trace for trace in tracing.summaries(watched) if trace.status != "running"]
     if not new and not changed:
         return jsonify(rows="", changed={}, figures="")
-    feedback = _feedback([*new, *changed])
+    feedback = tracing.feedback([trace.id for trace in (*new, *changed)])
     charts = charts_of(services().trace_statistics.over(wanted))
     return jsonify(
         rows="".join(_row(trace, feedback) for trace in new),
         changed={trace.id: _row(trace, feedback) for trace in changed},
         newest=new[0].id if new else "",
         figures=render_template("parts/trace_figures.html", charts=charts, given=_given()),
-        total=_total(wanted),
+        total=_total(wanted, tracing.count(wanted)),
     )
 
 
@@ -92,11 +101,8 @@ def delete_all() -> ResponseReturnValue:
 
 
 def _row(trace: Trace, feedback: Mapping[str, Feedback]) -> str:
-    return render_template("parts/trace_row.html", trace=trace, feedback=feedback)
-
-
-def _feedback(traces: Any) -> Mapping[str, Feedback]:
-    return services().tracing.feedback([trace.id for trace in traces])
+    row = get_template_attribute("parts/trace_row.html", "trace_row")
+    return str(row(trace, feedback.get(trace.id)))
 
 
 def _given() -> dict[str, str]:
@@ -105,8 +111,7 @@ def _given() -> dict[str, str]:
     return {name: request.args[name] for name in names if request.args.get(name)}
 
 
-def _total(wanted: TraceFilter) -> str:
-    total = services().tracing.count(wanted)
+def _total(wanted: TraceFilter, total: int) -> str:
     is_least = wanted.words and total >= MOST_COUNTED
     return f"{total:,}{' or more' if is_least else ''} {'call' if total == 1 else 'calls'}"
 
