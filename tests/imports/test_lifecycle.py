@@ -43,6 +43,8 @@ def test_progress_is_told_stage_by_stage_and_nothing_is_lost(imports, starter_zi
     moving = [event for event in events if event["doneBytes"]]
     assert moving
     assert all(event["doneBytes"] <= event["totalBytes"] and event["percent"] <= 100 for event in moving)
+    (proof,) = imports.server.get("/v1/traces?model=told").json()["traces"]
+    assert (proof["endpoint"], proof["status"]) == ("import", "ok")
     imports.delete(model_id)
 
 

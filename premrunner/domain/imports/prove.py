@@ -31,7 +31,7 @@ def prove(run: ImportRun) -> dict[str, Any]:
     """
     run.report.begin("prove", "Loading the model and asking it something.")
     alias = run.results["create"]["alias"]
-    proof = _prove_embedding(run) if known(run).get("isEmbedding") else _prove_chat(run, alias)
+    proof = _prove_embedding(run, alias) if known(run).get("isEmbedding") else _prove_chat(run, alias)
     proof |= {"memoryBytes": _memory_bytes(run, alias), "at": datetime.now(timezone.utc).isoformat()}
     if known(run)["kind"] == "adapter":
         proof |= compare_with_base(run)
@@ -50,11 +50,11 @@ def _warn(run: ImportRun, warning: str) -> None:
 
 
 def _prove_chat(run: ImportRun, alias: str) -> dict[str, Any]:
-    answer = _ask_for_words(run)
+    answer = _ask_for_words(run, alias)
     if tokens := sorted(set(TEMPLATE_TOKEN.findall(answer.text))):
         # Training taught it to end so, and its file does not say that this is the end.
         _add_stops(run, alias, tokens)
-        answer = _ask_for_words(run)
+        answer = _ask_for_words(run, alias)
     _judge(run, answer)
     usage = answer.usage
     return {
@@ -70,12 +70,12 @@ def _prove_chat(run: ImportRun, alias: str) -> dict[str, Any]:
     }
 
 
-def _ask_for_words(run: ImportRun) -> Answer:
+def _ask_for_words(run: ImportRun, alias: str) -> Answer:
     messages = [{"role": "user", "content": QUESTION}]
     options: dict[str, Any] = {"temperature": 0}
     if "num_predict" not in run.options.parameters:
         options["num_predict"] = LONGEST_ANSWER_TOKENS
-    return _ask(run, ChatCall(ChatRequest(run.id, messages, options), messages, parameters=options))
+    return _ask(run, ChatCall(ChatRequest(alias, messages, options), messages, parameters=options))
 
 
 def _ask(run: ImportRun, call: ChatCall) -> Answer:
@@ -134,8 +134,8 @@ def _kept_options(run: ImportRun) -> dict[str, Any]:
     return {"system": options.system, "template": options.template, "parameters": dict(options.parameters)}
 
 
-def _prove_embedding(run: ImportRun) -> dict[str, Any]:
-    vectors = _ask(run, ChatCall(EmbeddingRequest(run.id, [QUESTION]), [QUESTION])).vectors
+def _prove_embedding(run: ImportRun, alias: str) -> dict[str, Any]:
+    vectors = _ask(run, ChatCall(EmbeddingRequest(alias, [QUESTION]), [QUESTION])).vectors
     if not vectors or not any(vectors[0]):
         raise NotProven("The model gave no vector.", "Upload it as a model for chats, or another file.")
     return {"question": QUESTION, "answer": "", "dimensions": len(vectors[0])}
