@@ -36,6 +36,7 @@ from premrunner.web import (
     progress_ws,
     pulls,
     rate_headers,
+    retention,
     security_headers,
     simple_chat,
     status,
@@ -130,7 +131,7 @@ def _register(app: Flask, settings: Settings) -> None:
         app.register_blueprint(blueprint, url_prefix="/v1")
     for blueprint in (access_keys.bp, import_options.bp, pulls.bp):
         app.register_blueprint(blueprint, url_prefix="/api")
-    for blueprint in (disk.bp, engine_care.bp, openapi.bp, api_reference.bp, simple_chat.bp, status.bp):
+    for blueprint in (disk.bp, retention.bp, engine_care.bp, openapi.bp, api_reference.bp, simple_chat.bp, status.bp):
         app.register_blueprint(blueprint)
     app.register_blueprint(progress_ws.bp)
     site.register_pages(app)

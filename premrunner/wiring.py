@@ -51,6 +51,7 @@ from premrunner.storage.message_store import MessageStore
 from premrunner.storage.model_store import ModelStore
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.processes import Processes
+from premrunner.storage.setting_store import SettingStore
 from premrunner.storage.trace_feedback_store import TraceFeedbackStore
 from premrunner.storage.trace_removal import TraceRemoval
 from premrunner.storage.trace_store import TraceStore
@@ -192,8 +193,9 @@ class Wiring:
 
     @cached_property
     def _retention(self) -> TraceRetention:
-        keeping = Keeping(self._settings.traces_keep_days, self._settings.traces_keep_count)
-        return TraceRetention(self._traces, TraceRemoval(self._trace_database), keeping, self._trace_threads)
+        removal, chosen = TraceRemoval(self._trace_database), SettingStore(self._trace_database)
+        default = Keeping(self._settings.traces_keep_days, self._settings.traces_keep_count)
+        return TraceRetention(self._traces, removal, chosen, default, self._trace_threads)
 
     # Conversations.
 

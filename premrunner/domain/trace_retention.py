@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 
 from premrunner.errors import TraceNotFound
 from premrunner.net.native_threads import NativeThreads
 from premrunner.records import TraceFilter, id_at, new_id
+from premrunner.storage.setting_store import SettingStore
 from premrunner.storage.trace_query import Place
 from premrunner.storage.trace_removal import TraceRemoval
 from premrunner.storage.trace_store import TraceStore
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 # A piece holds the database's lock for some milliseconds.
 PIECE_ROWS = 200
 PAUSE_SECONDS = 0.01
+SETTING = "keep_traces"
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,20 @@ class Keeping:
 
 
 @dataclass(frozen=True)
-class DiskUse:
-    """What the database takes on disk.
+class Kept:
+    """What is kept at this moment.
 
     Attributes:
-        total_bytes: All of it.
+        keeping: For how long.
+        calls: How many calls there are.
+        outdated: How many of them will go at the next cleaning.
+        total_bytes: What the database takes on disk.
         free_bytes: What of it new rows will fill before it grows.
     """
 
+    keeping: Keeping
+    calls: int
+    outdated: int
     total_bytes: int
     free_bytes: int
 
@@ -52,23 +60,44 @@ class TraceRetention:
     Args:
         store: Finds them.
         removal: Deletes some.
-        keeping: How long they are kept.
+        settings: Have what was chosen in the site.
+        default: How long they are kept where nothing was chosen.
         threads: Where what waits for the disk runs.
     """
 
-    def __init__(self, store: TraceStore, removal: TraceRemoval, keeping: Keeping, threads: NativeThreads) -> None:
-        self.keeping = keeping
+    def __init__(
+        self,
+        store: TraceStore,
+        removal: TraceRemoval,
+        settings: SettingStore,
+        default: Keeping,
+        threads: NativeThreads,
+    ) -> None:
         self._store = store
         self._removal = removal
+        self._settings = settings
+        self._default = default
         self._threads = threads
 
+    def kept(self) -> Kept:
+        """Return what is kept, and for how long."""
+        return self._threads.run(self._kept)
+
+    def outdated(self, keeping: Keeping) -> int:
+        """Return how many calls would go if they were kept so long."""
+        return self._threads.run(self._outdated, keeping)
+
+    def keep(self, keeping: Keeping) -> None:
+        """Keep calls so long from now on; what is outdated goes at the next cleaning."""
+        self._threads.run(self._settings.put, SETTING, asdict(keeping))
+        logger.info("Traces are kept for %s days, at most %s; 0 is no limit.", keeping.days, keeping.count)
+
     def apply(self) -> int:
-        """Delete what has been kept long enough and return how many calls that were; for the worker."""
-        borders = [self._removal.nth_newest(self.keeping.count) if self.keeping.count else ""]
-        if self.keeping.days:
-            borders.append(id_at(datetime.now(timezone.utc) - timedelta(days=self.keeping.days)))
-        border = max(borders)
-        deleted = self._in_pieces(lambda: self._removal.outdated(border, PIECE_ROWS)) if border else 0
+        """Delete what has been kept long enough and return how many calls that were."""
+        border = self._threads.run(lambda: self._border(self._keeping()))
+        if not border:
+            return 0
+        deleted = self._in_pieces(lambda: self._threads.run(self._removal.outdated, border, PIECE_ROWS))
         if deleted:
             logger.info("%s outdated traces deleted.", deleted)
         return deleted
@@ -94,9 +123,29 @@ class TraceRetention:
         logger.info("%s traces deleted.", deleted)
         return deleted
 
-    def disk_use(self) -> DiskUse:
-        """Return what the database takes on disk."""
-        return DiskUse(*self._threads.run(self._removal.disk_bytes))
+    def _keeping(self) -> Keeping:
+        chosen = self._settings.get(SETTING)
+        return Keeping(**chosen) if chosen else self._default
+
+    def _kept(self) -> Kept:
+        keeping = self._keeping()
+        total_bytes, free_bytes = self._removal.disk_bytes()
+        return Kept(keeping, self._store.count(TraceFilter()), self._outdated(keeping), total_bytes, free_bytes)
+
+    def _outdated(self, keeping: Keeping) -> int:
+        """Count from the sums: to look for the calls themselves takes a second at a million."""
+        older = [0]
+        if keeping.days:
+            older.append(self._store.count(TraceFilter(until=_days_ago(keeping.days))))
+        if keeping.count:
+            older.append(self._store.count(TraceFilter()) - keeping.count)
+        border = self._border(keeping)
+        return max(max(older) - self._removal.spared(border), 0) if border else 0
+
+    def _border(self, keeping: Keeping) -> str:
+        """Return the id up to and with which calls are outdated; empty when none is."""
+        by_count = self._removal.nth_newest(keeping.count) if keeping.count else ""
+        return max(by_count, id_at(_days_ago(keeping.days)) if keeping.days else "")
 
     def _in_pieces(self, find: Callable[[], Sequence[str]]) -> int:
         deleted = 0
@@ -106,3 +155,7 @@ class TraceRetention:
         if deleted:
             self._threads.run(self._removal.prune)
         return deleted
+
+
+def _days_ago(days: int) -> datetime:
+    return datetime.now(timezone.utc) - timedelta(days=days)

@@ -1,4 +1,4 @@
-"""The tables of models, uploads, keys and messages; those of the original PremRunner keep its columns."""
+"""The tables of models, uploads, keys, settings and messages; those of the original PremRunner keep its columns."""
 
 from datetime import datetime, timezone
 
@@ -56,6 +56,15 @@ class UploadRow(Table):
     tus_metadata: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SettingRow(Table):
+    """What is chosen in the site, as JSON; it goes before the environment's setting."""
+
+    __tablename__ = "settings"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class AccessKeyRow(Table):

@@ -6,7 +6,7 @@ from sqlalchemy import exists, func, select, text, update
 
 from premrunner.storage import trace_books, trace_counts
 from premrunner.storage.database import Database
-from premrunner.storage.trace_tables import TraceFeedbackRow, TraceRow
+from premrunner.storage.trace_tables import RUNNING, TraceFeedbackRow, TraceRow
 
 HAS_FEEDBACK = exists().where(TraceFeedbackRow.trace_id == TraceRow.id)
 INTERRUPTED = "The server ended before the answer was complete."
@@ -43,6 +43,13 @@ class TraceRemoval:
         query = select(TraceRow.id).where(TraceRow.id <= border, TraceRow.status != "running", ~HAS_FEEDBACK)
         with self._database.session() as session:
             return list(session.scalars(query.order_by(TraceRow.id).limit(limit)))
+
+    def spared(self, border: str) -> int:
+        """Return how many calls up to and with a border are never outdated: the judged ones, and those that run."""
+        judged = select(func.count()).select_from(TraceFeedbackRow).where(TraceFeedbackRow.trace_id <= border)
+        running = select(func.count(TraceRow.id)).where(RUNNING, TraceRow.id <= border, ~HAS_FEEDBACK)
+        with self._database.session() as session:
+            return (session.scalar(judged) or 0) + (session.scalar(running) or 0)
 
     def disk_bytes(self) -> tuple[int, int]:
         """Return the bytes of the database on disk, and those of them that are free for new rows."""

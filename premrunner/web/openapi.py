@@ -10,7 +10,9 @@ from werkzeug.routing import Rule
 
 import premrunner
 from premrunner.web.errors import API_PREFIXES
-from premrunner.web.openapi_schemas import SCHEMAS, reference
+from premrunner.web.json_schema import reference
+from premrunner.web.openapi_schemas import SCHEMAS
+from premrunner.web.openapi_server_schemas import SERVER_SCHEMAS
 from premrunner.web.operation import Operation, operation, operation_of
 from premrunner.web.parsing import Parameter
 
@@ -54,7 +56,7 @@ def document(address: str) -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {**SCHEMAS, "OpenApi": {"type": "object"}},
+            "schemas": {**SCHEMAS, **SERVER_SCHEMAS, "OpenApi": {"type": "object"}},
             "securitySchemes": {"token": bearer},
         },
     }
@@ -97,7 +99,7 @@ def _operation(verb: str, rule: Rule, described: Operation) -> dict[str, Any]:
     if described.body:
         shown["requestBody"] = {
             "required": any(parameter.is_required for parameter in described.body),
-            "content": {"application/json": {"schema": body_schema(described)}},
+            "content": {described.body_type: {"schema": body_schema(described)}},
         }
     if described.is_open:
         shown["security"] = []

@@ -1,54 +1,38 @@
 """What the API answers, as JSON schemas: the shapes that the ``*_reply`` modules make."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from premrunner.events import STAGES
+from premrunner.web.json_schema import (
+    ANYTHING,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    STRING,
+    Schema,
+    array_of,
+    object_of,
+    or_null,
+)
 
-Schema = dict[str, Any]
-
-STRING: Schema = {"type": "string"}
-INTEGER: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-BOOLEAN: Schema = {"type": "boolean"}
-ANYTHING: Schema = {}
-
-
-def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
-    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-
-
-def _array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def reference(name: str) -> Schema:
-    """Return a reference to one of the schemas below."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-USAGE = _object({"prompt_tokens": INTEGER, "completion_tokens": INTEGER, "total_tokens": INTEGER})
-TOOL_CALL = _object(
-    {"id": STRING, "type": {"const": "function"}, "function": _object({"name": STRING, "arguments": STRING})},
+USAGE = object_of({"prompt_tokens": INTEGER, "completion_tokens": INTEGER, "total_tokens": INTEGER})
+TOOL_CALL = object_of(
+    {"id": STRING, "type": {"const": "function"}, "function": object_of({"name": STRING, "arguments": STRING})},
     {"index": INTEGER},
 )
-SAID = {"content": _or_null(STRING), "reasoning_content": STRING, "tool_calls": _or_null(_array(TOOL_CALL))}
-LOGPROBS = _or_null({"type": "object"})
-FINISH_REASON = _or_null({"enum": ["stop", "length", "tool_calls"]})
+SAID = {"content": or_null(STRING), "reasoning_content": STRING, "tool_calls": or_null(array_of(TOOL_CALL))}
+LOGPROBS = or_null({"type": "object"})
+FINISH_REASON = or_null({"enum": ["stop", "length", "tool_calls"]})
 # Requests with `project_id` are answered with what Prem's old clients need besides.
-LEGACY = {"provider_name": STRING, "provider_id": STRING, "trace_id": STRING, "document_chunks": _array(ANYTHING)}
+LEGACY = {"provider_name": STRING, "provider_id": STRING, "trace_id": STRING, "document_chunks": array_of(ANYTHING)}
 
-MODEL = _object(
+MODEL = object_of(
     {"id": STRING, "object": {"const": "model"}, "created": INTEGER, "owned_by": STRING},
-    {"permission": _array(ANYTHING), "root": STRING, "parent": _or_null(STRING)},
+    {"permission": array_of(ANYTHING), "root": STRING, "parent": or_null(STRING)},
 )
-LEGACY_MODEL = _object({"id": STRING, "name": STRING, "model_type": STRING, "model_provider": STRING})
-LEGACY_TRACE = _object({"trace_id": STRING, "project_id": INTEGER, "model_id": STRING, "feedback": {"type": "null"}})
-TRACE = _object(
+LEGACY_MODEL = object_of({"id": STRING, "name": STRING, "model_type": STRING, "model_provider": STRING})
+LEGACY_TRACE = object_of({"trace_id": STRING, "project_id": INTEGER, "model_id": STRING, "feedback": {"type": "null"}})
+TRACE = object_of(
     {
         "id": STRING,
         "model": STRING,
@@ -58,31 +42,31 @@ TRACE = _object(
         "duration": INTEGER,
         "createdAt": STRING,
         "status": {"enum": ["running", "ok", "error", "cancelled", "interrupted"]},
-        "error": _or_null(STRING),
+        "error": or_null(STRING),
     },
-    {"preview": STRING, "replayOf": _or_null(STRING), "keyName": STRING, "endpoint": STRING, "stream": BOOLEAN},
+    {"preview": STRING, "replayOf": or_null(STRING), "keyName": STRING, "endpoint": STRING, "stream": BOOLEAN},
 )
-TRACE_FEEDBACK = _object({"rating": {"enum": [-1, 0, 1]}, "note": STRING, "correction": STRING})
+TRACE_FEEDBACK = object_of({"rating": {"enum": [-1, 0, 1]}, "note": STRING, "correction": STRING})
 TRACE_FIGURES = {
     **dict.fromkeys(("calls", "failed", "promptTokens", "completionTokens"), INTEGER),
-    **{name: _or_null(NUMBER) for name in ("p50Ms", "p95Ms")},
+    **{name: or_null(NUMBER) for name in ("p50Ms", "p95Ms")},
 }
-ACCESS_KEY = _object(
+ACCESS_KEY = object_of(
     {
         "id": STRING,
         "name": STRING,
         "hint": STRING,
-        "models": _array(STRING),
-        "requestsPerMinute": _or_null(INTEGER),
-        "tokensPerDay": _or_null(INTEGER),
+        "models": array_of(STRING),
+        "requestsPerMinute": or_null(INTEGER),
+        "tokensPerDay": or_null(INTEGER),
         "createdAt": STRING,
-        "lastUsedAt": _or_null(STRING),
+        "lastUsedAt": or_null(STRING),
     },
     {"key": STRING},
 )
 IMPORT_STATUS = {"enum": ["queued", "importing", "ready", "failed", "cancelled"]}
-IMPORT_FAILURE = _or_null(_object({"message": STRING, "hint": STRING}))
-IMPORT = _object(
+IMPORT_FAILURE = or_null(object_of({"message": STRING, "hint": STRING}))
+IMPORT = object_of(
     {
         "id": STRING,
         "name": STRING,
@@ -91,10 +75,10 @@ IMPORT = _object(
         "error": IMPORT_FAILURE,
         "canRetry": BOOLEAN,
         "createdAt": STRING,
-        "finishedAt": _or_null(STRING),
+        "finishedAt": or_null(STRING),
     }
 )
-IMPORT_EVENT = _object(
+IMPORT_EVENT = object_of(
     {
         "number": INTEGER,
         "modelId": STRING,
@@ -104,45 +88,50 @@ IMPORT_EVENT = _object(
         "message": STRING,
         "doneBytes": INTEGER,
         "totalBytes": INTEGER,
-        "bytesPerSecond": _or_null(NUMBER),
-        "secondsLeft": _or_null(NUMBER),
+        "bytesPerSecond": or_null(NUMBER),
+        "secondsLeft": or_null(NUMBER),
         "createdAt": STRING,
     }
 )
 FACTS = {"options": {"type": "object"}, "found": {"type": "object"}, "proof": {"type": "object"}}
-BASE = _object(
+BASE = object_of(
     {
-        **{"id": STRING, "name": STRING, "names": _array(STRING), "origin": {"enum": ["upload", "download", "folder"]}},
-        **{"sizeBytes": INTEGER, "createdAt": STRING, "files": _array(_object({"name": STRING, "sha256": STRING}))},
+        **{
+            "id": STRING,
+            "name": STRING,
+            "names": array_of(STRING),
+            "origin": {"enum": ["upload", "download", "folder"]},
+        },
+        **{"sizeBytes": INTEGER, "createdAt": STRING, "files": array_of(object_of({"name": STRING, "sha256": STRING}))},
     }
 )
-OWN_MODEL = _object(
+OWN_MODEL = object_of(
     {"id": STRING, "name": STRING, "alias": STRING, "size": INTEGER, "uploadedAt": STRING, **FACTS},
 )
-SIMPLE_MESSAGE = _object({"id": STRING, "content": STRING, "role": STRING, "model": STRING}, {"createdAt": STRING})
+SIMPLE_MESSAGE = object_of({"id": STRING, "content": STRING, "role": STRING, "model": STRING}, {"createdAt": STRING})
 CHAT_FRAME = {"id": STRING, "created": INTEGER, "model": STRING}
-COMPLETION_CHOICE = _object({"index": INTEGER, "text": STRING, "logprobs": LOGPROBS, "finish_reason": FINISH_REASON})
-TEXT_COMPLETION = {"object": {"const": "text_completion"}, "choices": _array(COMPLETION_CHOICE)}
-ANTHROPIC_USAGE = _object({"input_tokens": INTEGER, "output_tokens": INTEGER})
+COMPLETION_CHOICE = object_of({"index": INTEGER, "text": STRING, "logprobs": LOGPROBS, "finish_reason": FINISH_REASON})
+TEXT_COMPLETION = {"object": {"const": "text_completion"}, "choices": array_of(COMPLETION_CHOICE)}
+ANTHROPIC_USAGE = object_of({"input_tokens": INTEGER, "output_tokens": INTEGER})
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Error": _object(
+    "Error": object_of(
         {
-            "error": _object(
-                {"message": STRING, "type": STRING, "param": _or_null(STRING), "code": _or_null(STRING)},
+            "error": object_of(
+                {"message": STRING, "type": STRING, "param": or_null(STRING), "code": or_null(STRING)},
             )
         },
         {"type": {"const": "error"}, "request_id": STRING},
     ),
-    "ChatCompletion": _object(
+    "ChatCompletion": object_of(
         {
             **CHAT_FRAME,
             "object": {"const": "chat.completion"},
-            "choices": _array(
-                _object(
+            "choices": array_of(
+                object_of(
                     {
                         "index": INTEGER,
-                        "message": _object({"role": {"const": "assistant"}, "content": _or_null(STRING)}, SAID),
+                        "message": object_of({"role": {"const": "assistant"}, "content": or_null(STRING)}, SAID),
                         "finish_reason": FINISH_REASON,
                         "logprobs": LOGPROBS,
                     }
@@ -152,15 +141,15 @@ SCHEMAS: Mapping[str, Schema] = {
         },
         LEGACY,
     ),
-    "ChatCompletionChunk": _object(
+    "ChatCompletionChunk": object_of(
         {
             **CHAT_FRAME,
             "object": {"const": "chat.completion.chunk"},
-            "choices": _array(
-                _object(
+            "choices": array_of(
+                object_of(
                     {
                         "index": INTEGER,
-                        "delta": _object({}, {"role": {"const": "assistant"}, **SAID}),
+                        "delta": object_of({}, {"role": {"const": "assistant"}, **SAID}),
                         "finish_reason": FINISH_REASON,
                         "logprobs": LOGPROBS,
                     }
@@ -169,132 +158,103 @@ SCHEMAS: Mapping[str, Schema] = {
         },
         {"usage": USAGE, **LEGACY},
     ),
-    "Completion": _object({**CHAT_FRAME, **TEXT_COMPLETION, "usage": USAGE}),
-    "CompletionChunk": _object({**CHAT_FRAME, **TEXT_COMPLETION}, {"usage": USAGE}),
-    "EmbeddingList": _object(
+    "Completion": object_of({**CHAT_FRAME, **TEXT_COMPLETION, "usage": USAGE}),
+    "CompletionChunk": object_of({**CHAT_FRAME, **TEXT_COMPLETION}, {"usage": USAGE}),
+    "EmbeddingList": object_of(
         {
             "object": {"const": "list"},
-            "data": _array(
-                _object(
+            "data": array_of(
+                object_of(
                     {
                         "object": {"const": "embedding"},
                         "index": INTEGER,
-                        "embedding": {"anyOf": [STRING, _array(NUMBER)]},
+                        "embedding": {"anyOf": [STRING, array_of(NUMBER)]},
                     }
                 )
             ),
             "model": STRING,
-            "usage": _object({"prompt_tokens": INTEGER, "total_tokens": INTEGER}),
+            "usage": object_of({"prompt_tokens": INTEGER, "total_tokens": INTEGER}),
         },
         LEGACY,
     ),
-    "Response": _object(
+    "Response": object_of(
         {
             "id": STRING,
             "object": {"const": "response"},
             "created_at": INTEGER,
             "status": {"enum": ["in_progress", "completed", "incomplete"]},
             "model": STRING,
-            "output": _array(
-                _object({"id": STRING, "type": {"enum": ["message", "reasoning", "function_call"]}, "status": STRING})
+            "output": array_of(
+                object_of({"id": STRING, "type": {"enum": ["message", "reasoning", "function_call"]}, "status": STRING})
             ),
             "error": {"type": "null"},
-            "incomplete_details": _or_null(_object({"reason": STRING})),
-            "usage": _or_null(_object({"input_tokens": INTEGER, "output_tokens": INTEGER, "total_tokens": INTEGER})),
+            "incomplete_details": or_null(object_of({"reason": STRING})),
+            "usage": or_null(object_of({"input_tokens": INTEGER, "output_tokens": INTEGER, "total_tokens": INTEGER})),
         }
     ),
-    "ResponseEvent": _object({"type": STRING}, {"sequence_number": INTEGER}),
-    "Message": _object(
+    "ResponseEvent": object_of({"type": STRING}, {"sequence_number": INTEGER}),
+    "Message": object_of(
         {
             "id": STRING,
             "type": {"const": "message"},
             "role": {"const": "assistant"},
             "model": STRING,
-            "content": _array(_object({"type": {"enum": ["text", "thinking", "tool_use"]}})),
-            "stop_reason": _or_null({"enum": ["end_turn", "max_tokens", "tool_use"]}),
+            "content": array_of(object_of({"type": {"enum": ["text", "thinking", "tool_use"]}})),
+            "stop_reason": or_null({"enum": ["end_turn", "max_tokens", "tool_use"]}),
             "stop_sequence": {"type": "null"},
             "usage": ANTHROPIC_USAGE,
         }
     ),
-    "MessageEvent": _object({"type": STRING}),
+    "MessageEvent": object_of({"type": STRING}),
     "Model": MODEL,
-    "Models": _object({"object": {"const": "list"}, "data": _array(MODEL), "models": _array({"type": "object"})}),
-    "ModelDeleted": _object(
+    "Models": object_of({"object": {"const": "list"}, "data": array_of(MODEL), "models": array_of({"type": "object"})}),
+    "ModelDeleted": object_of(
         {"id": STRING, "object": {"const": "model"}, "deleted": {"const": True}, "message": STRING},
         {"freedBytes": INTEGER},
     ),
-    "ModelStatus": _object(
-        {"id": STRING, "name": STRING, "alias": _or_null(STRING), "imported": BOOLEAN, "status": STRING},
+    "ModelStatus": object_of(
+        {"id": STRING, "name": STRING, "alias": or_null(STRING), "imported": BOOLEAN, "status": STRING},
         {
             **{name: IMPORT["properties"][name] for name in ("stage", "error", "canRetry", "createdAt", "finishedAt")},
-            **{"percent": INTEGER, "message": STRING, "place": INTEGER, "events": _array(IMPORT_EVENT)},
+            **{"percent": INTEGER, "message": STRING, "place": INTEGER, "events": array_of(IMPORT_EVENT)},
             **FACTS,
         },
     ),
-    "Imports": _object({"imports": _array(IMPORT)}),
-    "ImportNews": _object({"id": STRING, "message": STRING}),
-    "Bases": _object({"bases": _array(BASE), "sizeBytes": INTEGER}),
-    "BaseDeleted": _object({"id": STRING, "freedBytes": INTEGER}),
+    "Imports": object_of({"imports": array_of(IMPORT)}),
+    "ImportNews": object_of({"id": STRING, "message": STRING}),
+    "ModelUploaded": object_of({"id": STRING, "message": STRING, "path": STRING}),
+    "Bases": object_of({"bases": array_of(BASE), "sizeBytes": INTEGER}),
+    "BaseDeleted": object_of({"id": STRING, "freedBytes": INTEGER}),
     "OwnModel": OWN_MODEL,
-    "ModelRunning": _object({"status": BOOLEAN}),
-    "Done": _object({"message": STRING}),
+    "ModelRunning": object_of({"status": BOOLEAN}),
+    "Done": object_of({"message": STRING}),
     "LegacyModel": LEGACY_MODEL,
-    "LegacyModels": _array(LEGACY_MODEL),
+    "LegacyModels": array_of(LEGACY_MODEL),
     "LegacyTrace": LEGACY_TRACE,
-    "LegacyTraces": _array(LEGACY_TRACE),
-    "Traces": _object(
-        {"traces": _array(TRACE), "total": INTEGER, "page": INTEGER, "limit": INTEGER, "pages": INTEGER},
-        {"next": _or_null(STRING), "previous": _or_null(STRING)},
+    "LegacyTraces": array_of(LEGACY_TRACE),
+    "Traces": object_of(
+        {"traces": array_of(TRACE), "total": INTEGER, "page": INTEGER, "limit": INTEGER, "pages": INTEGER},
+        {"next": or_null(STRING), "previous": or_null(STRING)},
     ),
     "Trace": {
         **TRACE,
         "properties": {**TRACE["properties"], "input": STRING, "output": STRING, "feedback": TRACE_FEEDBACK},
         "required": [*TRACE["required"], "input", "output", "feedback"],
     },
-    "TracesDeleted": _object({"deleted": INTEGER}),
-    "TraceStats": _object(
+    "TracesDeleted": object_of({"deleted": INTEGER}),
+    "TraceStats": object_of(
         {
             "columnSeconds": INTEGER,
-            "columns": _array(_object({"start": STRING, **TRACE_FIGURES})),
-            "total": _object(TRACE_FIGURES),
+            "columns": array_of(object_of({"start": STRING, **TRACE_FIGURES})),
+            "total": object_of(TRACE_FIGURES),
         }
     ),
-    "TraceExport": _array({"type": "object"}),
+    "TraceExport": array_of({"type": "object"}),
     "AccessKey": ACCESS_KEY,
-    "AccessKeys": _object({"keys": _array(ACCESS_KEY)}),
-    "EngineStatus": _object(
-        {
-            "status": {"enum": ["running", "stopped", "not_installed"]},
-            "state": STRING,
-            "engine": _or_null(STRING),
-            "version": _or_null(STRING),
-            "address": _or_null(STRING),
-            "loadedModels": _array(_object({"name": STRING, "size_bytes": INTEGER})),
-            "why": STRING,
-        }
-    ),
-    "EngineLog": _object({"lines": _array(STRING), "position": INTEGER, "isNew": BOOLEAN}),
-    "Disk": _object(
-        {
-            "freeBytes": INTEGER,
-            "sizeBytes": INTEGER,
-            "kinds": _array(
-                _object(
-                    {
-                        "name": STRING,
-                        "sizeBytes": INTEGER,
-                        "files": INTEGER,
-                        "leftovers": INTEGER,
-                        "leftoverBytes": INTEGER,
-                    }
-                )
-            ),
-        }
-    ),
-    "DiskCleaned": _object({"kind": STRING, "freedBytes": INTEGER}),
-    "Success": _object({"success": {"const": True}}),
-    "SimpleMessages": _object({"messages": _array(SIMPLE_MESSAGE)}),
-    "SimpleExchange": _object({"userMessage": SIMPLE_MESSAGE, "assistantMessage": SIMPLE_MESSAGE}),
-    "Health": _object({"status": {"const": "ok"}}),
-    "Hello": _object({"message": STRING, "version": STRING}),
+    "AccessKeys": object_of({"keys": array_of(ACCESS_KEY)}),
+    "Success": object_of({"success": {"const": True}}),
+    "SimpleMessages": object_of({"messages": array_of(SIMPLE_MESSAGE)}),
+    "SimpleExchange": object_of({"userMessage": SIMPLE_MESSAGE, "assistantMessage": SIMPLE_MESSAGE}),
+    "Health": object_of({"status": {"const": "ok"}}),
+    "Hello": object_of({"message": STRING, "version": STRING}),
 }

@@ -13,17 +13,21 @@ from premrunner.net.http import Cancellation
 from premrunner.web import parsing, sse
 from premrunner.web.engine_guard import require_engine
 from premrunner.web.errors import error_body
-from premrunner.web.parsing import json_object
+from premrunner.web.operation import operation
+from premrunner.web.parsing import Parameter, json_object
 from premrunner.web.services import services
 
 bp = Blueprint("pulls", __name__)
 
+MODEL = (Parameter("model", parsing.text, meaning="A name in the engine's registry.", is_required=True),)
+
 
 @bp.post("/pull")
+@operation(MODEL, answer="PullEvent", streams="PullEvent")
 def pull_model() -> Response:
     """Have the engine fetch a model by its name; progress as events, and a client that leaves ends it."""
     require_engine()
-    name = parsing.text("model", json_object(request).get("model")).strip()
+    name = parsing.fields(MODEL, json_object(request))["model"].strip()
     cancellation = Cancellation()
     steps = services().pulling.pull(name, cancellation)
     ended = ExitStack()

@@ -106,6 +106,9 @@ def test_a_file_that_is_a_model_already_is_said_to_be_one(api, workshop, model):
     # Its bytes are gone, so another import needs them again; but whoever wants the model has it.
     assert (answer["alreadyHere"], answer["message"]) == (False, "Ready for chunks")
     assert answer["sameModels"] == [{"id": import_id, "name": "Here", "alias": "here"}]
+    api.put(f"/v1/chunked-upload/{answer['modelId']}/chunks/0", data=model.read_bytes())
+    done = api.post("/v1/chunked-upload/complete", json={"modelId": answer["modelId"]}).json
+    assert done["sameModels"] == answer["sameModels"]
     other = api.post("/v1/chunked-upload/start", json=wish | {"sha256": "1" * 64}).json
     assert other["sameModels"] == []
     workshop.services.model_changes.delete(import_id)

@@ -10,11 +10,14 @@ from sqlalchemy import DateTime, bindparam, text
 from premrunner.app import create_app, prepare_database
 from premrunner.config import load_settings
 from premrunner.domain.spoken import searchable
+from premrunner.domain.trace_retention import Keeping, TraceRetention
+from premrunner.net.native_threads import NativeThreads
 from premrunner.records import AccessKey, Caller, Feedback, TraceBegun, TraceFilter, TraceFinished, Usage, id_at
 from premrunner.storage.database import Database, thread_engine, unpooled_engine
 from premrunner.storage.migration import SCRIPTS
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.processes import Processes
+from premrunner.storage.setting_store import SettingStore
 from premrunner.storage.trace_feedback_store import TraceFeedbackStore
 from premrunner.storage.trace_query import NEWEST, OLDEST, Place
 from premrunner.storage.trace_removal import TraceRemoval
@@ -318,3 +321,18 @@ def test_nesting_without_end_is_no_conversation():
 def test_settings_for_how_long_traces_are_kept():
     settings = load_settings({"TRACES_KEEP_DAYS": "30"}, dotenv=None)
     assert (settings.traces_keep_days, settings.traces_keep_count) == (30, 0)
+
+
+def test_what_is_outdated_is_counted_from_the_sums_as_the_cleaning_finds_it(book):
+    retention = TraceRetention(book.store, book.removal, SettingStore(book.database), Keeping(), NativeThreads(1))
+    now = datetime.now(timezone.utc)
+    days = [now - timedelta(days=number, minutes=1) for number in range(60, 0, -1)]
+    calls = [(book.begin if number % 7 == 0 else book.add)(day) for number, day in enumerate(days)]
+    assert book.writer.flush(10)
+    for trace_id in calls[::5]:  # Among them some that still run.
+        book.judgements.put(trace_id, Feedback(note="keep"))
+    for keeping in (Keeping(days=50), Keeping(days=40, count=100), Keeping(days=40, count=35), Keeping(count=20)):
+        retention.keep(keeping)
+        outdated = retention.kept().outdated
+        assert retention.outdated(keeping) == outdated == retention.apply() > 0
+        assert retention.kept().outdated == 0

@@ -10,7 +10,7 @@ import pytest
 
 from premrunner.domain.chat import ChatCall
 from premrunner.domain.spoken import searchable
-from premrunner.domain.trace_retention import Keeping, TraceRetention
+from premrunner.domain.trace_retention import Keeping
 from premrunner.records import Caller, ChatRequest, TraceFinished, Usage, new_id
 
 TALK = [
@@ -197,11 +197,11 @@ def test_the_worker_deletes_what_is_outdated_and_keeps_what_is_judged(api, servi
     api.patch(f"/v1/traces/{calls[0]}", json={"note": "keep"})
     retention = services.trace_retention
     assert retention.apply() == 0
-    limited = TraceRetention(retention._store, retention._removal, Keeping(count=2), retention._threads)
-    assert limited.apply() == 3
+    retention.keep(Keeping(count=2))
+    assert retention.kept().outdated == retention.apply() == 3
     assert ids(api.get("/v1/traces")) == [calls[5], calls[4], calls[0]]
-    aged = TraceRetention(retention._store, retention._removal, Keeping(days=1), retention._threads)
-    assert aged.apply() == 0
+    retention.keep(Keeping(days=1))
+    assert retention.kept().outdated == retention.apply() == 0
 
 
 def test_a_key_may_not_read_or_change_traces(client, services, record):

@@ -3,12 +3,16 @@
 import os
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
+from premrunner.app import create_app
+from premrunner.domain.trace_retention import Keeping
 from premrunner.engine.ownership import claim
 from premrunner.engine.state import EngineState, EngineStatus, take_restart, write_state
 from premrunner.extensions import db
+from premrunner.records import Feedback
 from premrunner.storage.database import Database
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.paths import DataPaths
@@ -241,3 +245,70 @@ def test_what_never_goes_by_itself_cannot_be_cleaned(api, kind):
     answer = api.post("/api/disk/clean", json={"kind": kind})
     assert answer.status_code == 400
     assert answer.json["error"]["param"] == "kind"
+
+
+def keep(visitor, **fields: str):
+    return post(visitor, "/settings/traces", **fields)
+
+
+def test_a_shorter_time_shows_what_it_deletes_and_deletes_nothing_before_it_is_agreed_to(visitor, record, services):
+    calls = [record() for _ in range(5)]
+    services.tracing.settle()
+    services.tracing.judge(calls[0], Feedback(note="keep"))
+    asked = keep(visitor, days="", count="2").text
+    assert "2 calls would be gone for good." in Page(asked).text
+    assert services.trace_retention.kept().calls == 5
+    assert services.trace_retention.kept().keeping == Keeping()
+    assert keep(visitor, days="", count="2", agreed="yes").location == "/settings#traces"
+    assert "2 calls are deleted." in visitor.get("/settings").text
+    assert services.trace_retention.kept().calls == 3
+    assert "The newest 2 are kept; those with feedback stay." in Page(visitor.get("/traces").text).text
+
+
+def test_a_longer_time_is_saved_at_once_and_goes_before_the_environment(visitor, record, app, settings, services):
+    record()
+    assert keep(visitor, days="30", count="1000").status_code == 302
+    assert "Kept for 30 days, at most 1,000 of them" in visitor.get("/traces").text
+    other = create_app(replace(settings, traces_keep_days=1, traces_keep_count=0))  # As the worker's process does.
+    assert other.extensions["premrunner"].trace_retention.kept().keeping == Keeping(30, 1000)
+    keep(visitor, days="", count="")
+    assert services.trace_retention.kept().keeping == Keeping()
+
+
+def test_what_is_past_the_time_by_now_can_be_deleted_now(visitor, record, services):
+    for _ in range(3):
+        record()
+    services.tracing.settle()
+    services.trace_retention.keep(Keeping(count=1))
+    page = Page(visitor.get("/settings").text)
+    assert "2 calls are past that, and go within the hour." in page.text
+    (form,) = [form for form in page.find("form") if form.get("data-verb") == "Delete 2 calls"]
+    assert post(visitor, form["action"], days="", count="1", agreed="yes").status_code == 302
+    assert services.trace_retention.kept().outdated == 0
+
+
+@pytest.mark.parametrize(
+    "fields", [{"days": "a week"}, {"days": "-1"}, {"days": "0"}, {"count": "1.5"}, {"days": "9" * 30}]
+)
+def test_a_time_that_is_none_is_refused_and_stays_in_its_field(visitor, services, fields):
+    answer = keep(visitor, **fields)
+    assert answer.status_code == 400
+    assert "must be a whole number from 1 to" in answer.text
+    (value,) = fields.values()
+    assert value in [field.get("value") for field in Page(answer.text).find("input")]
+    assert services.trace_retention.kept().keeping == Keeping()
+
+
+def test_programs_keep_calls_as_the_page_does(api, record, services):
+    for _ in range(3):
+        record()
+    services.tracing.settle()
+    shown = api.put("/api/retention", json={"days": 0, "count": 2}).json
+    assert {name: shown[name] for name in ("days", "count", "calls", "outdated")} == {
+        **{"days": 0, "count": 2, "calls": 3, "outdated": 1}
+    }
+    assert api.get("/api/retention").json["totalBytes"] > 0
+    assert api.post("/api/retention/apply").json == {"deleted": 1}
+    assert api.get("/api/retention").json["outdated"] == 0
+    assert api.put("/api/retention", json={"days": 5}).json["error"]["param"] == "count"
+    assert api.put("/api/retention", json={"days": -1, "count": 0}).status_code == 400

@@ -36,7 +36,7 @@ def downloaded(run: ImportRun, name: str) -> BaseCandidate | None:
     if not run.tools.base_model_url:
         return None
     missing: BaseNotFound | None = None
-    for hub_id in _hub_ids(name):
+    for hub_id in hub_ids(name):
         try:
             return _downloaded(run, hub_id)
         except BaseNotFound as error:
@@ -46,7 +46,7 @@ def downloaded(run: ImportRun, name: str) -> BaseCandidate | None:
     return None
 
 
-def _hub_ids(name: str) -> list[str]:
+def hub_ids(name: str) -> list[str]:
     """Return the hub's ids that a name may mean; a path of a training machine means none."""
     is_path = name.count("/") > 1 and "models--" not in name
     # Reversed: of a quantized copy, the model itself comes first.

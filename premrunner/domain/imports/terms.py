@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gguf import GGML_QUANT_SIZES
 
+from premrunner.domain.imports.download_base import hub_ids
 from premrunner.domain.imports.identify import DEFAULT_CONTEXT
 from premrunner.domain.imports.memory_estimate import free_memory_bytes, machine_memory_bytes
 from premrunner.domain.imports.run import Tools
@@ -72,6 +73,7 @@ class Terms:
 
     Attributes:
         takes_others: Whether llama.cpp's own converter is installed, for architectures that are not listed.
+        can_download_bases: Whether a base that is not here is fetched from where BASE_MODEL_URL says.
     """
 
     architectures: Sequence[str]
@@ -83,6 +85,7 @@ class Terms:
     free_memory_bytes: int
     context_length: int
     bases: Sequence[KnownBase]
+    can_download_bases: bool
     tensor_types: Mapping[int, TensorType] = field(default_factory=lambda: TENSOR_TYPES)
     file_types: Mapping[int, str] = field(default_factory=lambda: FILE_TYPES)
 
@@ -113,6 +116,7 @@ class ImportTerms:
             free_memory_bytes=free_memory_bytes(),
             context_length=DEFAULT_CONTEXT,
             bases=self.bases(),
+            can_download_bases=bool(self._tools.base_model_url),
         )
 
     def bases(self) -> Sequence[KnownBase]:
@@ -124,6 +128,10 @@ class ImportTerms:
         """Return the model here that an adapter means by its ``base_model_name_or_path``; None when it is not here."""
         wanted = {name.lower() for name in base_names(written)}
         return next((base for base in self.bases() if wanted & base.goes_by), None)
+
+    def can_download(self, written: str) -> bool:
+        """Tell whether that model would be fetched where it is not here."""
+        return bool(self._tools.base_model_url and hub_ids(written))
 
     def _folders(self) -> Iterator[KnownBase]:
         for base in self._tools.bases.all():

@@ -25,11 +25,11 @@ def create() -> Response:
         made = services().keys.create(
             form.get("name", ""),
             models=form.getlist("model"),
-            requests_per_minute=_limit("requests_per_minute"),
-            tokens_per_day=_limit("tokens_per_day"),
+            requests_per_minute=settings.limit("requests_per_minute", LARGEST_LIMIT),
+            tokens_per_day=settings.limit("tokens_per_day", LARGEST_LIMIT),
         )
     except InvalidRequest as error:
-        return settings.page(problem=error.message, status=400)
+        return settings.page(400, problem=error.message, form=form)
     return settings.page(made=made)
 
 
@@ -39,12 +39,3 @@ def revoke(key_id: str) -> ResponseReturnValue:
     revoked = services().keys.revoke(key_id)
     flash(f"{revoked.name} is revoked.")
     return redirect(url_for("ui.settings.show", _anchor="keys"))
-
-
-def _limit(name: str) -> int | None:
-    text = request.form.get(name, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= LARGEST_LIMIT):
-        raise InvalidRequest("A limit must be a whole number above 0; leave it empty for none.", param=name)
-    return int(text)

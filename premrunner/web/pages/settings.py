@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from premrunner.domain.disk import DiskKind, DiskReport
 from premrunner.domain.imports.memory_estimate import free_memory_bytes
-from premrunner.domain.keys import NewKey
 from premrunner.errors import EngineNotOurs, InvalidRequest
 from premrunner.web.pages.formats import size_text
 from premrunner.web.services import services
@@ -128,13 +128,28 @@ def has_shortcuts() -> bool:
     return request.cookies.get(SHORTCUTS_COOKIE) != "off"
 
 
-def page(made: NewKey | None = None, problem: str = "", status: int = 200) -> Response:
+def limit(name: str, most: int) -> int | None:
+    """Return a limit from the form; None when its field is empty.
+
+    Raises:
+        InvalidRequest: It is no number, or out of bounds.
+    """
+    text = request.form.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= most):
+        raise InvalidRequest(f"A limit must be a whole number from 1 to {most:,}; leave it empty for none.", param=name)
+    return int(text)
+
+
+def page(status: int = 200, **shown: Any) -> Response:
     """Return the page.
 
     Args:
-        made: An access key that was made just now, which is shown this once.
-        problem: Why none was made, although the form was sent.
         status: The answer's.
+        shown: What one of its forms led to: ``made`` (an access key, shown this once), ``problem`` with ``form``
+            (why none was made), ``planned`` (what another time of keeping would delete), ``keeping_problem`` with
+            ``keeping_form``.
     """
     disk = services().disk.report()
     answer = make_response(
@@ -147,15 +162,14 @@ def page(made: NewKey | None = None, problem: str = "", status: int = 200) -> Re
             kinds=KINDS,
             log=services().engine_log.read(most=LOG_LINES_SHOWN),
             keys=services().keys.all(),
+            kept=services().trace_retention.kept(),
             models=services().catalog.known(),
-            made=made,
-            problem=problem,
-            form=request.form if problem else {},
             themes=THEMES,
+            **{"form": {}, **shown},
         ),
         status,
     )
-    if made:  # Nor in the browser's history.
+    if "made" in shown:  # Nor in the browser's history.
         answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -11,12 +11,12 @@ from premrunner.errors import TooManyAttempts, Unauthorized
 from premrunner.extensions import csrf
 from premrunner.web import auth
 from premrunner.web.errors import face_of
-from premrunner.web.pages import assets, chat, chat_actions, keys, models, settings, trace_detail
+from premrunner.web.pages import assets, chat, chat_actions, keys, models, settings, trace_detail, trace_keeping
 from premrunner.web.pages.formats import ENGINE_NAMES, ENGINE_STATES, FILTERS
 from premrunner.web.services import services
 
 bp = Blueprint("ui", __name__)
-for part in (assets, chat, chat_actions, keys, models, settings, trace_detail):
+for part in (assets, chat, chat_actions, keys, models, settings, trace_detail, trace_keeping):
     bp.register_blueprint(part.bp)
 
 

@@ -21,10 +21,9 @@ def start() -> Response:
     upload = services().uploads.start(upload_parsing.upload_wish(request))
     shape = upload_shape(services().uploads.status(upload.id))
     is_here = upload.state == "complete"
-    same = services().catalog.made_of(upload.expected_sha256 or upload.sha256)
-    models = [{"id": model.record.id, "name": model.name, "alias": model.model_id} for model in same if model.record]
+    same = _same_models(upload.expected_sha256 or upload.sha256)
     message = "Already here" if is_here else "Ready for chunks"
-    return jsonify({**shape, "alreadyHere": is_here, "sameModels": models, "message": message})
+    return jsonify({**shape, "alreadyHere": is_here, "sameModels": same, "message": message})
 
 
 @bp.post("/chunked-upload/chunk")
@@ -49,7 +48,12 @@ def complete() -> Response:
     wish = upload_parsing.completion_wish(body)
     upload = services().completion.complete(text("modelId", body.get("modelId")), wish)
     return jsonify(
-        success=True, modelId=upload.id, path=handle_of(upload), size=upload.size_bytes, sha256=upload.sha256
+        success=True,
+        modelId=upload.id,
+        path=handle_of(upload),
+        size=upload.size_bytes,
+        sha256=upload.sha256,
+        sameModels=_same_models(upload.sha256),
     )
 
 
@@ -104,3 +108,9 @@ def upload_shape(status: UploadStatus) -> dict[str, Any]:
 
 def _received(address: ChunkAddress) -> Response:
     return jsonify(success=True, chunkIndex=address.index, totalChunks=address.total_chunks)
+
+
+def _same_models(sha256: str) -> list[dict[str, str]]:
+    """Return the models that were made of the same content, as clients see them."""
+    same = services().catalog.made_of(sha256)
+    return [{"id": model.record.id, "name": model.name, "alias": model.model_id} for model in same if model.record]

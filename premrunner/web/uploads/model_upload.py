@@ -7,7 +7,7 @@ from premrunner.errors import InvalidRequest
 from premrunner.web import parsing
 from premrunner.web.model_management import IMPORT_OPTIONS, import_options
 from premrunner.web.operation import operation
-from premrunner.web.parsing import Parameter, json_object
+from premrunner.web.parsing import Check, Parameter, json_object
 from premrunner.web.services import services
 from premrunner.web.uploads.upload_parsing import file_form
 
@@ -19,9 +19,16 @@ FIELDS = (
     Parameter("filePath", parsing.text, meaning="The `path` that completing the upload gave.", is_required=True),
 )
 IMPORT = (*FIELDS, *IMPORT_OPTIONS)
+# The form's parser reads these itself, as they come.
+FILE = Check(lambda _, value: value, {"type": "string", "format": "binary"})
+FORM = (
+    Parameter("name", parsing.text, meaning="What people call the model.", is_required=True),
+    Parameter("file", FILE, meaning="The model: GGUF, ZIP or tar.", is_required=True),
+)
 
 
 @bp.post("/models/upload")
+@operation(FORM, answer="ModelUploaded", body_type="multipart/form-data")
 def upload_model() -> Response:
     """Take a whole model in one form and import it."""
     upload = services().receiving.whole(file_form(request))

@@ -19,7 +19,7 @@ export async function inspectAdapter({ files }, base, terms) {
   }
   const tensors = await tensorsOf(weights);
   const name = String(config.base_model_name_or_path ?? "");
-  const known = base || !name ? null : await terms.findBase(name);
+  const { base: known, canDownload } = base || !name ? { base: null } : await terms.findBase(name);
   return {
     kind: "adapter",
     architecture: base?.architecture ?? known?.architecture ?? "",
@@ -35,8 +35,9 @@ export async function inspectAdapter({ files }, base, terms) {
     baseName: name,
     hasBase: Boolean(base),
     base: known,
+    canDownloadBase: Boolean(canDownload),
     hasTemplate: true,
-    warnings: base || known ? [] : [missingBase(name)],
+    warnings: base || known || canDownload ? [] : [missingBase(name)],
     sources: [...filesToSend(files, weights), ...(base?.sources ?? [])],
   };
 }

@@ -1,6 +1,7 @@
 import { RequestFailed } from "../lib/request.js";
 import { forget } from "../upload/memory.js";
 import { Importing } from "./importing.js";
+import { Known } from "./known.js";
 import { Offer } from "./offer.js";
 import { Sending } from "./sending.js";
 
@@ -54,6 +55,11 @@ export class Arrival {
   offer(findings, print, terms) {
     this.print = print;
     this.#phase = new Offer(this, findings, terms);
+  }
+
+  /** Show the model that was made of the same files before; `choices` as in `Known`. */
+  isKnown(models, choices) {
+    this.#phase = new Known(this, models, choices);
   }
 
   /** Send files to the upload that waits for them; the import follows. */

@@ -1,5 +1,6 @@
 import { remember } from "../upload/memory.js";
-import { begin } from "../upload/upload.js";
+import { sha256Of } from "../upload/sha256.js";
+import { begin, giveUp } from "../upload/upload.js";
 import { ProspectForm } from "./prospect_form.js";
 
 /** What was found in files, and the choices before they are sent. */
@@ -20,10 +21,15 @@ export class Offer {
     arrival.page.say(`${arrival.name}: ${this.form.title}. It can be imported.`);
   }
 
-  async start() {
+  async start(isWantedAgain = false) {
     const { arrival, findings } = this;
     const { name, options } = this.form;
-    const record = await begin(name, findings.files);
+    arrival.view.tag("Comparing");
+    const record = await begin(name, findings.files, await sha256Of(findings.files));
+    if (record.sameModels.length && !isWantedAgain) {
+      await giveUp(record.modelId);
+      return arrival.isKnown(record.sameModels, { importAgain: () => this.start(true), dismiss: () => this.dismiss() });
+    }
     arrival.name = name;
     remember(record.modelId, { print: arrival.print, name, options, kind: findings.kind });
     arrival.view.form.hidden = true;

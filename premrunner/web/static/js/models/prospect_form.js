@@ -80,14 +80,13 @@ export class ProspectForm {
     const model = this.#bytesOf(this.form.elements.outputType.value);
     const disk = diskBytes(findings);
     const memory = memoryBytes(findings, model, this.contextTokens);
-    const base = findings.hasBase ? "comes along" : findings.base ? `${findings.base.name}, is here` : `${findings.baseName || "not named"}, is not here`;
     return [
       ["Architecture", findings.architecture],
       ["Parameters", findings.parameterCount ? countText(findings.parameterCount) : ""],
       ["Stored as", findings.storedAs],
       ["Rank", findings.rank ? String(findings.rank) : ""],
       ["Context", findings.contextLength ? `${findings.contextLength.toLocaleString("en")} tokens` : ""],
-      ["Base", findings.kind === "adapter" ? base : "", findings.hasBase || findings.base ? "" : "problem"],
+      ["Base", ...this.#base],
       ["Disk meanwhile", `${sizeText(disk)} of ${sizeText(terms.freeBytes)}`, disk > terms.freeBytes ? "problem" : ""],
       ["Memory", model ? `${sizeText(memory)} of ${sizeText(terms.memoryBytes)}` : "", memory > terms.memoryBytes ? "problem" : ""],
     ];
@@ -99,6 +98,15 @@ export class ProspectForm {
     const parts = partCount > 1 ? ` of ${partCount} parts` : "";
     const rest = leftOut ? ` · ${leftOut} ${leftOut === 1 ? "file" : "files"} not needed and left out` : "";
     return `${TITLES[kind]}${parts}${FORMS[form]} · ${sizeText(sizeBytes)} to send${rest}`;
+  }
+
+  /** What is known of an adapter's base, and its tone. */
+  get #base() {
+    const { kind, hasBase, base, baseName, canDownloadBase } = this.findings;
+    if (kind !== "adapter") return [""];
+    if (hasBase) return ["comes along"];
+    if (base) return [`${base.name}, is here`];
+    return canDownloadBase ? [`${baseName}, will be downloaded`] : [`${baseName || "not named"}, is not here`, "problem"];
   }
 
   #bytesOf(typeName) {

@@ -42,8 +42,10 @@ export class Sending {
     this.#drawnAt = 0;
     this.#draw();
     try {
-      const { path } = await this.upload.run();
-      await this.#import(path);
+      const { path, sameModels } = await this.upload.run();
+      // Of one that was known before it was sent, its owner wants another.
+      if (!sameModels.length || record.sameModels?.length) await this.#import(path);
+      else this.#showKnown(path, sameModels);
     } catch (error) {
       this.#stopped(error);
     }
@@ -87,6 +89,15 @@ export class Sending {
     const { name = shownName, options = {} } = recall(id) ?? {};
     await post("/v1/models/import", { modelId: id, modelName: name, filePath: path, ...options });
     await this.arrival.follow();
+  }
+
+  #showKnown(path, models) {
+    const dismiss = async () => {
+      await giveUp(this.arrival.id);
+      this.arrival.leave();
+    };
+    this.upload = null;
+    this.arrival.isKnown(models, { importAgain: () => this.#import(path), dismiss });
   }
 
   #offerImport(record) {

@@ -14,14 +14,17 @@ const WAIT_LONGEST_MS = 10_000;
 const PASSING = [0, 408, 409, 429, 502, 503, 504];
 const BASE = "/v1/chunked-upload";
 
-/** Begin an upload on the server and return what it says of it. */
-export async function begin(name, files) {
+/**
+ * Begin an upload on the server and return what it says of it.
+ * @param {string} sha256 of its only file, if it is known
+ */
+export async function begin(name, files, sha256) {
   const total = files.reduce((sum, { file }) => sum + file.size, 0);
   const chunkSize = Math.max(CHUNK_BYTES, Math.ceil(total / CHUNKS_MOST / MIB) * MIB);
   const what = files.length === 1 && !files[0].path.includes("/")
     ? { fileName: files[0].path, fileSize: files[0].file.size }
     : { files: files.map(({ path, file }) => ({ path, size: file.size })) };
-  return (await post(`${BASE}/start`, { ...what, modelName: name, chunkSize })).json();
+  return (await post(`${BASE}/start`, { ...what, modelName: name, chunkSize, ...(sha256 ? { sha256 } : {}) })).json();
 }
 
 export const uploads = async () => (await getJson(BASE)).uploads;
