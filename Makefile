@@ -26,11 +26,11 @@ dev: $(VENV)/installed-dev ## The same, loading changed code again
 	@exec $(BIN)/premrunner serve --reload
 
 test: $(VENV)/installed-dev ## Run every test, in a real browser and with a real model too
-	@sh tests/install_chromium.sh
+	@sh tests/install.sh chromium
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 screenshots: $(VENV)/installed-dev ## Take every page of a real site, light and dark, into .cache/screenshots
-	@sh tests/install_chromium.sh
+	@sh tests/install.sh chromium
 	$(BIN)/python tests/browser/screenshots.py .cache/screenshots
 
 $(ORACLE)/installed: pyproject.toml

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-INSTALL = Path(__file__).parent / "install_redis.sh"
+INSTALL = Path(__file__).parent / "install.sh"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def running_redis(folder: Path, port: int) -> Iterator[str]:
 
 
 def _installed() -> str:
-    done = subprocess.run(["sh", str(INSTALL)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", str(INSTALL), "redis-server"], capture_output=True, text=True, check=False)
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip(f"Redis cannot be installed here: {done.stderr.strip()[-200:]}")

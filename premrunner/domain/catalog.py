@@ -87,11 +87,14 @@ class Catalog:
         return [model for model in models if model.is_open_to(key)]
 
     def made_of(self, sha256: str) -> Sequence[CatalogModel]:
-        """Return the models that can be called and were made of the very same upload, by its digest."""
+        """Return the models that can be called and were made of the very same upload, or of this very GGUF."""
         return [
             model
             for model in self.known()
-            if sha256 and model.is_ready and model.record and model.record.findings.get("uploadSha256") == sha256
+            if sha256
+            and model.is_ready
+            and model.record
+            and sha256 in (model.record.findings.get("uploadSha256"), model.record.findings.get("sha256"))
         ]
 
     def forget(self) -> None:

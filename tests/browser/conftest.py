@@ -14,12 +14,22 @@ def sights(live_server) -> Sights:
     return prepare(live_server)
 
 
-@pytest.fixture(scope="session")
-def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with an engine and nothing else."""
+def _without_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     server = start_server(tmp_path_factory.mktemp("empty") / "data", PREMRUNNER_STARTER="none")
     yield server
     stop_server(server)
+
+
+@pytest.fixture(scope="session")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with an engine and nothing else."""
+    yield from _without_models(tmp_path_factory)
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The same, for one test alone."""
+    yield from _without_models(tmp_path_factory)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from conftest import LiveServer, start_server, stop_server
 from imports.conftest import zip_of
 from live.processes import children_of, wait_until_gone
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from .complaints import Complaints
 from .dropping import IMPORT_MS, arrival, drop
@@ -20,32 +20,17 @@ LIGHTHOUSE = Path(__file__).parent.parent / "weights" / "data" / "lora-lighthous
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server of this test alone, without any model."""
-    server = start_server(tmp_path_factory.mktemp("models") / "data", PREMRUNNER_STARTER="none")
-    yield server
-    stop_server(server)
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
-    yield context
-    context.close()
-
-
-@pytest.fixture
 def complaints() -> Complaints:
     return Complaints()
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: LiveServer, complaints: Complaints) -> Iterator[Page]:
+def page(context: BrowserContext, own_server: LiveServer, complaints: Complaints) -> Iterator[Page]:
     """The page of models; at the end it must not have complained."""
     page = context.new_page()
-    complaints.watch(page, server.url)
-    page.goto(f"{server.url}/login?token={server.token}")
-    page.goto(f"{server.url}/models")
+    complaints.watch(page, own_server.url)
+    page.goto(f"{own_server.url}/login?token={own_server.token}")
+    page.goto(f"{own_server.url}/models")
     page.wait_for_load_state("networkidle")  # Scripts are there, and listen to keys.
     yield page
     assert complaints == []
@@ -121,6 +106,37 @@ def test_an_adapter_fails_without_its_base_and_succeeds_when_it_has_come(page, s
     expect(page.locator(".card.model")).to_have_count(2)
 
 
+def test_a_file_that_is_a_model_already_is_shown_and_can_become_another(page, own_server, starter_gguf, tmp_path):
+    def give(name: str) -> Locator:
+        copy = tmp_path / f"{name}.gguf"
+        copy.symlink_to(starter_gguf)
+        page.locator("[data-file-input]").set_input_files(copy)
+        card = arrival(page, name)
+        card.get_by_role("button", name="Import").click()
+        return card
+
+    expect(give("first").locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    again = give("again")
+    expect(again.locator(".tag")).to_have_text("Here already")
+    expect(again).to_contain_text("as the model first")
+    expect(again.get_by_role("link", name="Use from code")).to_have_attribute("href", "/models/first")
+    assert sent == []
+    assert own_server.get("/v1/chunked-upload").json()["uploads"] == []
+    again.get_by_role("button", name="Import it again").click()
+    expect(again.locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
+    expect(page.locator(".card.model")).to_have_count(2)
+    # Where a browser cannot compare, the server does when the file has come.
+    page.evaluate("Object.defineProperty(crypto, 'subtle', { value: undefined })")
+    late = give("late")
+    expect(late.locator(".tag")).to_have_text("Here already", timeout=30_000)
+    assert sent
+    late.get_by_role("button", name="Dismiss").click()
+    expect(late).to_have_count(0)
+    assert own_server.get("/v1/chunked-upload").json()["uploads"] == []
+
+
 def test_an_upload_survives_a_killed_server_and_a_reload(context, chromium, stored_zip, tmp_path_factory):
     data = tmp_path_factory.mktemp("killed") / "data"
     server = start_server(data, PREMRUNNER_STARTER="none")
@@ -154,7 +170,7 @@ def test_an_upload_survives_a_killed_server_and_a_reload(context, chromium, stor
         stop_server(again)
 
 
-def test_another_file_of_the_same_name_and_size_does_not_go_on_with_an_upload(page, server, stored_zip, tmp_path):
+def test_another_file_of_the_same_name_and_size_does_not_go_on_with_an_upload(page, own_server, stored_zip, tmp_path):
     begun = tmp_path / "one" / "my-bot.zip"
     begun.parent.mkdir()
     begun.write_bytes(stored_zip.read_bytes())
@@ -176,7 +192,7 @@ def test_another_file_of_the_same_name_and_size_does_not_go_on_with_an_upload(pa
     card.get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.locator(".arrival")).to_have_count(0)
-    assert server.get("/v1/chunked-upload").json()["uploads"] == []
+    assert own_server.get("/v1/chunked-upload").json()["uploads"] == []
 
 
 def test_the_keyboard_alone_brings_and_changes_and_deletes_a_model(page, stored_zip):
@@ -214,9 +230,9 @@ def test_the_keyboard_alone_brings_and_changes_and_deletes_a_model(page, stored_
     expect(page.locator(".card.model")).to_have_count(0)
 
 
-def test_a_model_is_taken_out_of_memory_and_back(page, server, starter_gguf):
+def test_a_model_is_taken_out_of_memory_and_back(page, own_server, starter_gguf):
     with starter_gguf.open("rb") as file:
-        server.post("/v1/models/upload", files={"file": (starter_gguf.name, file)}, data={"name": "Bot"})
+        own_server.post("/v1/models/upload", files={"file": (starter_gguf.name, file)}, data={"name": "Bot"})
     expect(page.locator(".arrival .tag")).to_have_text("Ready", timeout=IMPORT_MS)
     card = page.locator(".card.model")
     card.get_by_role("button", name="Unload Bot").click()
@@ -225,33 +241,33 @@ def test_a_model_is_taken_out_of_memory_and_back(page, server, starter_gguf):
     expect(card.locator(".tag.good")).to_have_text("In memory", timeout=IMPORT_MS)
 
 
-def test_an_upload_that_somebody_gives_up_while_the_page_loads_is_not_shown_and_the_page_lives_on(page, server):
+def test_an_upload_that_somebody_gives_up_while_the_page_loads_is_not_shown_and_the_page_lives_on(page, own_server):
     gone, kept = (
-        server.post("/v1/chunked-upload/start", {"fileName": "m.gguf", "fileSize": 9, "modelName": name}).json()
+        own_server.post("/v1/chunked-upload/start", {"fileName": "m.gguf", "fileSize": 9, "modelName": name}).json()
         for name in ("Gone", "Kept")
     )
 
     def give_up_first(route):
-        server.delete(f"/v1/chunked-upload/{gone['modelId']}")
+        own_server.delete(f"/v1/chunked-upload/{gone['modelId']}")
         route.continue_()
 
     page.route("**/v1/chunked-upload", give_up_first)
-    page.goto(f"{server.url}/models")
+    page.goto(f"{own_server.url}/models")
     page.wait_for_load_state("networkidle")
     expect(page.locator(".arrival")).to_have_count(1)
     expect(page.locator(".arrival")).to_contain_text("Kept")
     expect(page.locator(".arrival")).to_contain_text("go on there, or delete it here")
-    server.delete(f"/v1/chunked-upload/{kept['modelId']}")
+    own_server.delete(f"/v1/chunked-upload/{kept['modelId']}")
 
 
-def test_the_page_weighs_little_until_there_is_something_to_do(page, server):
+def test_the_page_weighs_little_until_there_is_something_to_do(page, own_server):
     context = page.context
     session = context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     answers: list = []
     page.on("response", lambda answer: answers.append(answer))
-    page.goto(f"{server.url}/models")
+    page.goto(f"{own_server.url}/models")
     page.wait_for_load_state("networkidle")
     sizes = {answer.url: len(answer.body()) for answer in answers if answer.status == 200}
     assert any(url.endswith("js/models.js") for url in sizes)

@@ -1,9 +1,7 @@
 """The application over an engine that speaks at a test's pace."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,13 +9,11 @@ from flask import Flask
 from premrunner.app import create_app
 from premrunner.config import Settings
 from premrunner.domain.chat import ChatCall
-from premrunner.engine.ownership import claim
-from premrunner.engine.state import EngineState, EngineStatus, write_state
 from premrunner.extensions import db
 from premrunner.records import Caller, ChatMessage, ChatRequest, new_id
-from premrunner.storage.paths import DataPaths
 from premrunner.web.services import Services
 from tests.databases import each_database
+from tests.engine_of_tests import found_running
 
 from .paced_engine import Pace, paced_engine
 
@@ -27,15 +23,9 @@ database_url = each_database
 @pytest.fixture
 def pace(app: Flask) -> Iterator[Pace]:
     """The engine that the application finds running."""
-    with paced_engine() as (port, pace):
-        state = EngineState(EngineStatus.RUNNING, "ollama", "0.33.0", "127.0.0.1", port, owner_pid=os.getpid())
-        run_folder = DataPaths(Path(app.config["DATA_PATH"])).run
-        ownership = claim(run_folder)
-        write_state(run_folder, state)
+    with paced_engine() as (port, pace), found_running(app, port):
         yield pace
         app.extensions["premrunner"].answering.end()
-        app.extensions["premrunner"].chat.engine._find_pool().close()
-        ownership.release()
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.engine_of_tests import serving
 
 CONTEXT_LENGTH = 2048
 END = {"done": True, "done_reason": "stop", "prompt_eval_count": 30, "eval_count": 4, "eval_duration": 40_000_000}
@@ -120,10 +122,5 @@ def paced_engine() -> Iterator[tuple[int, Pace]]:
         def log_message(self, *args) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield server.server_port, pace
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as port:
+        yield port, pace

@@ -1,12 +1,12 @@
 """An HTTP server that answers as a real Ollama did when it was recorded."""
 
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from premrunner.net.http import HttpPool
+from tests.engine_of_tests import serving
 
 _DATA = json.loads((Path(__file__).parent / "recordings.json").read_text())
 RECORDINGS = {entry["name"]: entry for entry in next(value for value in _DATA.values() if isinstance(value, list))}
@@ -38,15 +38,8 @@ def replay(*names: str):
         def log_message(self, *args) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    pool = HttpPool("127.0.0.1", server.server_port)
-    try:
+    with serving(Handler) as port, closing(HttpPool("127.0.0.1", port)) as pool:
         yield pool, seen
-    finally:
-        pool.close()
-        server.shutdown()
-        server.server_close()
 
 
 def body_of(answer: dict) -> bytes:

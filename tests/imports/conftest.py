@@ -10,9 +10,10 @@ from conftest import LiveServer, start_server, stop_server
 from flask import Flask
 
 from premrunner.domain.catalog import FRESH_SECONDS
+from tests.engine_of_tests import found_running
 
 from .recorded_ollama import RecordedOllama, recorded_ollama
-from .workshop import Workshop, engine_published
+from .workshop import Workshop
 
 IMPORT_SECONDS = 60
 # Each web process keeps the list for so long.
@@ -110,5 +111,5 @@ def ollama(tmp_path: Path) -> Iterator[RecordedOllama]:
 @pytest.fixture
 def workshop(app: Flask, ollama: RecordedOllama) -> Iterator[Workshop]:
     """Imports in the test's own process, over that Ollama."""
-    with engine_published(app, ollama):
+    with found_running(app, ollama.port):
         yield Workshop(app, ollama)

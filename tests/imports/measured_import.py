@@ -9,9 +9,10 @@ from pathlib import Path
 
 from premrunner.app import create_app, prepare_database
 from premrunner.config import load_settings
+from tests.engine_of_tests import found_running
 
 from .recorded_ollama import RecordedOllama
-from .workshop import Workshop, engine_published
+from .workshop import Workshop
 
 
 def memory_bytes(name: str) -> int:
@@ -25,7 +26,7 @@ def memory_bytes(name: str) -> int:
 def main(file: Path, port: int, data_path: Path) -> None:
     app = create_app(load_settings({"DATA_PATH": str(data_path), "PREMRUNNER_STARTER": "none"}, dotenv=None))
     prepare_database(app)
-    with engine_published(app, RecordedOllama(port=port)):
+    with found_running(app, port):
         workshop = Workshop(app, RecordedOllama(port=port))
         import_id = workshop.bring({file.name: file}, "Measured")
         Path("/proc/self/clear_refs").write_text("5")  # The peak begins anew.

@@ -6,18 +6,18 @@ last word of the proof. Bytes of blobs are kept where a folder is given, else on
 
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from engine.replay import RECORDINGS, body_of
 
 from premrunner.net.departure import has_left
+from tests.engine_of_tests import serving
 
 READ_BYTES = 1024 * 1024
 HOLD_SECONDS = 8
@@ -60,16 +60,12 @@ class RecordedOllama:
 def recorded_ollama(folder: Path | None = None) -> Iterator[RecordedOllama]:
     """Serve it on a free port."""
     ollama = RecordedOllama(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *arguments: _Handler(ollama, *arguments))
-    server.daemon_threads = True
-    ollama.port = server.server_port
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield ollama
-    finally:
-        ollama.held.clear()
-        server.shutdown()
-        server.server_close()
+    with serving(lambda *arguments: _Handler(ollama, *arguments)) as port:
+        ollama.port = port
+        try:
+            yield ollama
+        finally:
+            ollama.held.clear()
 
 
 class _Handler(BaseHTTPRequestHandler):

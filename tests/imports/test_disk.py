@@ -11,10 +11,11 @@ import pytest
 from premrunner.app import create_app, prepare_database
 from premrunner.config import load_settings
 from premrunner.storage.work_files import WorkFiles
+from tests.engine_of_tests import found_running
 
 from .conftest import zip_of
 from .large_files import sparse_gguf
-from .workshop import Workshop, engine_published
+from .workshop import Workshop
 
 MEGABYTE = 1024 * 1024
 SMALL_MEGABYTES = 40
@@ -39,7 +40,7 @@ def workshop(small_disk, ollama) -> Iterator[Workshop]:
     settings = load_settings({"DATA_PATH": str(small_disk / "data"), "PREMRUNNER_STARTER": "none"}, dotenv=None)
     app = create_app(settings)
     prepare_database(app)
-    with engine_published(app, ollama):
+    with found_running(app, ollama.port):
         yield Workshop(app, ollama)
     app.extensions["premrunner"].tracing.close()
 

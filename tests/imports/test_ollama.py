@@ -11,11 +11,12 @@ import gguf
 import pytest
 
 from premrunner.events import ImportOptions
+from tests.engine_of_tests import found_running
 
 from .archives_of_strangers import small_gguf, zip_with
 from .large_files import sparse_gguf
 from .recorded_ollama import recorded_ollama
-from .workshop import Workshop, engine_published
+from .workshop import Workshop
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
@@ -85,7 +86,7 @@ def served_store(app, tmp_path) -> Iterator[Workshop]:
     blobs.mkdir(parents=True)
     environment = {**os.environ, "OLLAMA_MODELS": str(blobs.parent)}
     process = subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE)
-    with process, recorded_ollama(blobs) as ollama, engine_published(app, ollama, pid=process.pid):
+    with process, recorded_ollama(blobs) as ollama, found_running(app, ollama.port, pid=process.pid):
         yield Workshop(app, ollama)
         process.communicate()
 
@@ -105,7 +106,7 @@ def test_a_store_elsewhere_is_never_touched(app, model, tmp_path):
     blobs.mkdir(parents=True)
     environment = {**os.environ, "OLLAMA_MODELS": str(blobs.parent)}
     process = subprocess.Popen([sys.executable, "-c", "input()"], env=environment, stdin=subprocess.PIPE)
-    with process, recorded_ollama() as ollama, engine_published(app, ollama, pid=process.pid):
+    with process, recorded_ollama() as ollama, found_running(app, ollama.port, pid=process.pid):
         workshop = Workshop(app, ollama)
         assert workshop.work(workshop.bring({"model.gguf": model}, "Theirs")).record.status == "ready"
         process.communicate()
@@ -161,7 +162,7 @@ def test_a_template_of_the_owners_stands_in_the_gguf_for_an_engine_that_runs_jin
 
 
 def test_an_engine_without_jinja_is_given_the_known_equivalent(app, ollama, model):
-    with engine_published(app, ollama, version="0.12.4"):
+    with found_running(app, ollama.port, version="0.12.4"):
         workshop = Workshop(app, ollama)
         assert workshop.work(workshop.bring({"model.gguf": model}, "Old")).record.status == "ready"
     made = created(workshop, "old")

@@ -13,8 +13,6 @@ from pathlib import Path
 from flask import Flask
 
 from premrunner.domain.imports.importing import ImportView
-from premrunner.engine.ownership import claim
-from premrunner.engine.state import EngineState, EngineStatus, write_state
 from premrunner.events import ImportOptions
 from premrunner.records import UploadFile, UploadRecord, new_id
 from premrunner.storage.paths import DataPaths
@@ -105,19 +103,3 @@ def sha256_of(path: Path) -> str:
         while piece := file.read(1024 * 1024):
             digest.update(piece)
     return digest.hexdigest()
-
-
-@contextmanager
-def engine_published(app: Flask, ollama: RecordedOllama, *, version: str = "0.33.0", pid: int | None = None):
-    """Publish the engine as the one that runs."""
-    run_folder = DataPaths(Path(app.config["DATA_PATH"])).run
-    ownership = claim(run_folder)
-    state = EngineState(
-        EngineStatus.RUNNING, "ollama", version, "127.0.0.1", ollama.port, pid=pid, owner_pid=os.getpid()
-    )
-    write_state(run_folder, state)
-    try:
-        yield
-    finally:
-        app.extensions["premrunner"].execution._tools.engine._find_pool().close()
-        ownership.release()

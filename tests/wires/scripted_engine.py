@@ -1,11 +1,12 @@
 """An engine that says what a test has written for it, in Ollama's words."""
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.engine_of_tests import serving
 
 MODELS = [{"name": f"{name}:latest", "model": f"{name}:latest", "size": 1, "details": {}} for name in ("m", "other")]
 END = {"done": True, "done_reason": "stop", "prompt_eval_count": 3, "eval_count": 2}
@@ -58,10 +59,5 @@ def scripted_engine() -> Iterator[tuple[int, Script]]:
         def log_message(self, *args) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield server.server_port, script
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Handler) as port:
+        yield port, script

@@ -10,6 +10,7 @@ from premrunner.records import CompletionRequest
 from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
 from premrunner.web.wire import sampling
+from premrunner.web.wire.new_call import new_call
 
 LOGPROBS_MOST = 20
 
@@ -77,12 +78,6 @@ def parse_completion(body: Mapping[str, Any]) -> CompletionWish:
         logprobs="logprobs" in checked,
         top_logprobs=checked.get("logprobs", 0),
     )
-    call = ChatCall(
-        request=request,
-        sent=body["prompt"],
-        parameters={name: value for name, value in body.items() if name != "prompt"},
-        ignored=parsing.without_effect(PARAMETERS, body),
-        is_stream=checked.get("stream", False),
-    )
+    call = new_call(request, PARAMETERS, body, "prompt")
     prefix = request.prompt if checked.get("echo") else ""
     return CompletionWish(call, prefix, sampling.wants_usage(checked))

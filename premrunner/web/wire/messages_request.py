@@ -9,6 +9,7 @@ from premrunner.records import ChatRequest
 from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
 from premrunner.web.wire import openai_messages, sampling
+from premrunner.web.wire.new_call import new_call
 
 ROLES = ("user", "assistant")
 # Anthropic's words for OpenAI's choices; a named tool is treated apart.
@@ -146,17 +147,12 @@ def parse_message(body: Mapping[str, Any]) -> ChatCall:
     """
     checked = parsing.fields(PARAMETERS, body)
     before = [{"role": "system", "content": checked["system"]}] if checked.get("system") else []
-    return ChatCall(
-        request=ChatRequest(
-            model=checked["model"],
-            messages=[*before, *checked["messages"]],
-            options=sampling.engine_options(PARAMETERS, checked),
-            tools=openai_messages.engine_tools(checked.get("tools"), checked.get("tool_choice")),
-            think=checked.get("thinking"),
-            keep_alive=checked.get("keep_alive"),
-        ),
-        sent=body["messages"],
-        parameters={name: value for name, value in body.items() if name != "messages"},
-        ignored=parsing.without_effect(PARAMETERS, body),
-        is_stream=checked.get("stream", False),
+    request = ChatRequest(
+        model=checked["model"],
+        messages=[*before, *checked["messages"]],
+        options=sampling.engine_options(PARAMETERS, checked),
+        tools=openai_messages.engine_tools(checked.get("tools"), checked.get("tool_choice")),
+        think=checked.get("thinking"),
+        keep_alive=checked.get("keep_alive"),
     )
+    return new_call(request, PARAMETERS, body, "messages")

@@ -9,6 +9,7 @@ from premrunner.records import ChatRequest
 from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
 from premrunner.web.wire import openai_messages, sampling
+from premrunner.web.wire.new_call import new_call
 
 ANYTHING = Check[Any](lambda _, value: value, {})
 MESSAGE = {
@@ -91,13 +92,7 @@ def parse_chat(body: Mapping[str, Any]) -> tuple[ChatCall, bool]:
         InvalidRequest: A field is wrong; it is named.
     """
     checked = parsing.fields(PARAMETERS, body)
-    call = ChatCall(
-        request=_engine_request(checked),
-        sent=body["messages"],
-        parameters={name: value for name, value in body.items() if name != "messages"},
-        ignored=parsing.without_effect(PARAMETERS, body),
-        is_stream=checked.get("stream", False),
-    )
+    call = new_call(_engine_request(checked), PARAMETERS, body, "messages")
     return call, sampling.wants_usage(checked)
 
 

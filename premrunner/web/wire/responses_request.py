@@ -9,6 +9,7 @@ from premrunner.records import ChatRequest
 from premrunner.web import parsing
 from premrunner.web.parsing import Check, Parameter
 from premrunner.web.wire import openai_messages, responses_input, sampling
+from premrunner.web.wire.new_call import new_call
 
 
 def _stored(name: str, _value: Any) -> NoReturn:
@@ -69,18 +70,13 @@ def parse_response(body: Mapping[str, Any]) -> ChatCall:
     checked = parsing.fields(PARAMETERS, body)
     instructions = checked.get("instructions")
     before = [{"role": "system", "content": instructions}] if instructions else []
-    return ChatCall(
-        request=ChatRequest(
-            model=checked["model"],
-            messages=[*before, *checked["input"]],
-            options=sampling.engine_options(PARAMETERS, checked),
-            format=checked.get("text"),
-            tools=openai_messages.engine_tools(checked.get("tools"), checked.get("tool_choice")),
-            think=checked.get("reasoning"),
-            keep_alive=checked.get("keep_alive"),
-        ),
-        sent=body["input"],
-        parameters={name: value for name, value in body.items() if name != "input"},
-        ignored=parsing.without_effect(PARAMETERS, body),
-        is_stream=checked.get("stream", False),
+    request = ChatRequest(
+        model=checked["model"],
+        messages=[*before, *checked["input"]],
+        options=sampling.engine_options(PARAMETERS, checked),
+        format=checked.get("text"),
+        tools=openai_messages.engine_tools(checked.get("tools"), checked.get("tool_choice")),
+        think=checked.get("reasoning"),
+        keep_alive=checked.get("keep_alive"),
     )
+    return new_call(request, PARAMETERS, body, "input")
