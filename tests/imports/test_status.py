@@ -99,6 +99,7 @@ def test_a_file_that_is_a_model_already_is_said_to_be_one(api, workshop, model):
     wish = {
         "fileName": "again.gguf",
         "fileSize": model.stat().st_size,
+        "chunkSize": model.stat().st_size,
         "modelName": "Again",
         "sha256": status(api, import_id)["found"]["uploadSha256"],
     }
@@ -106,8 +107,11 @@ def test_a_file_that_is_a_model_already_is_said_to_be_one(api, workshop, model):
     # Its bytes are gone, so another import needs them again; but whoever wants the model has it.
     assert (answer["alreadyHere"], answer["message"]) == (False, "Ready for chunks")
     assert answer["sameModels"] == [{"id": import_id, "name": "Here", "alias": "here"}]
-    api.put(f"/v1/chunked-upload/{answer['modelId']}/chunks/0", data=model.read_bytes())
-    done = api.post("/v1/chunked-upload/complete", json={"modelId": answer["modelId"]}).json
+    # Who cannot name a digest hears it when the bytes have come.
+    late = api.post("/v1/chunked-upload/start", json=wish | {"sha256": None}).json
+    assert late["sameModels"] == []
+    api.put(f"/v1/chunked-upload/{late['modelId']}/chunks/0", data=model.read_bytes())
+    done = api.post("/v1/chunked-upload/complete", json={"modelId": late["modelId"]}).json
     assert done["sameModels"] == answer["sameModels"]
     other = api.post("/v1/chunked-upload/start", json=wish | {"sha256": "1" * 64}).json
     assert other["sameModels"] == []

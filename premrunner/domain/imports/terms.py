@@ -163,12 +163,11 @@ def _type_bytes(output: OutputType) -> TypeBytes:
     weight = _bytes(kind) + _FINER_SHARE * (_bytes(finer) - _bytes(kind))
     if not output.is_quantized:
         return TypeBytes(output.name, weight, weight, weight, weight)
-    is_super = GGML_QUANT_SIZES[kind][0] > GGML_QUANT_SIZES[Kind.Q8_0][0]
     top = Kind.Q8_0 if kind == Kind.Q8_0 else Kind.Q6_K
     # Of what is finer, rows that do not fit get the narrow type of the finer one.
     narrow_kind, narrow_finer = NARROW.get(kind, kind), NARROW.get(finer, finer)
     narrow = _bytes(narrow_kind) + _FINER_SHARE * (_bytes(narrow_finer) - _bytes(narrow_kind))
-    return TypeBytes(output.name, weight, _bytes(top), narrow, _bytes(Kind.Q8_0) if is_super else _bytes(top))
+    return TypeBytes(output.name, weight, _bytes(top), narrow, _bytes(NARROW.get(top, top)))
 
 
 def _bytes(kind: Kind) -> float:
