@@ -42,6 +42,8 @@ class Load:
     def start(self) -> None:
         """Bring in a model that stays, and let everybody begin."""
         self._bring(stays=True)
+        if not self._models:
+            self._ledger.find("the first model did not come in, although nothing was broken yet")
         users = (self.import_model, self.chat, self.chat, self.chat, self.upload, self.upload, self.browse, self.follow)
         self._threads = [threading.Thread(target=self._repeat, args=(user,), name=user.__name__) for user in users]
         visitor = Visitor(self._url, self._ledger, self._ending)
