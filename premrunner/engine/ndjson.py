@@ -1,6 +1,6 @@
 """Lines of JSON out of pieces of bytes, however the network cut them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -17,8 +17,8 @@ class NdjsonDecoder:
     def __init__(self) -> None:
         self._tail = b""
 
-    def feed(self, data: bytes) -> Sequence[dict[str, Any]]:
-        """Return the objects that ``data`` completes.
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Return the objects that ``data`` completes, each parsed when it is asked for.
 
         Raises:
             EngineBroken: A line is not a JSON object, or has no end.
@@ -26,9 +26,9 @@ class NdjsonDecoder:
         *lines, self._tail = (self._tail + data).split(b"\n")
         if len(self._tail) > LONGEST_LINE_BYTES:
             raise EngineBroken("The engine sent a line without end.")
-        return [_parse(line) for line in lines if line.strip()]
+        return map(_parse, filter(bytes.strip, lines))
 
-    def end(self) -> Sequence[dict[str, Any]]:
+    def end(self) -> Iterator[dict[str, Any]]:
         """Return what is left when the body has ended without a last newline."""
         return self.feed(b"\n")
 

@@ -30,6 +30,13 @@ def test_a_line_that_is_no_object_is_refused(line):
         list(decode_lines([line]))
 
 
+def test_what_stands_before_a_broken_line_is_given():
+    objects = decode_lines([b'{"a":1}\nnonsense\n'])
+    assert next(objects) == {"a": 1}
+    with pytest.raises(EngineBroken):
+        next(objects)
+
+
 def test_a_line_without_end_is_refused():
     pieces = [b"x" * 2**20] * (LONGEST_LINE_BYTES // 2**20 + 1)
     with pytest.raises(EngineBroken, match="without end"):
