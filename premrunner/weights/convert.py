@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from gguf import GGMLQuantizationType
 
+from premrunner.errors import StorageFailed
 from premrunner.weights import foreign_converter
 from premrunner.weights.checkpoint import open_checkpoint
-from premrunner.weights.gguf_writer import write_gguf
+from premrunner.weights.gguf_writer import storage_reason, write_gguf
 from premrunner.weights.lineage import Lineage
 from premrunner.weights.places import NO_PLACES, Places, lay_out
 from premrunner.weights.progress import Progress, ProgressMeter, Stage
@@ -126,14 +127,18 @@ def _convert_with_llama_cpp(
 ) -> Conversion:
     """Let llama.cpp's converter make a file beside the destination, and write that anew as it was asked for."""
     stored_bytes = open_checkpoint(source, files.places).size_bytes
-    with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as temporary:
-        folder, between = Path(temporary) / source.name, Path(temporary) / "converted.gguf"
-        folder.mkdir()
-        lay_out(source, folder, files.places, watch.meter("copying", stored_bytes).advance)
-        plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
-        foreign_converter.run_converter(folder, between, plain, watch.meter("converting", stored_bytes).advance)
-        task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
-        return _carry_out(task, destination, files, watch)
+    plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".llama-cpp-", dir=destination.parent) as temporary:
+            # The converter calls the model by its folder's name.
+            folder, between = Path(temporary) / "model" / source.resolve().name, Path(temporary) / "converted.gguf"
+            folder.mkdir(parents=True)
+            lay_out(source, folder, files.places, watch.meter("copying", stored_bytes).advance)
+            foreign_converter.run_converter(folder, between, plain, watch.meter("converting", stored_bytes).advance)
+            task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
+            return _carry_out(task, destination, files, watch)
+    except OSError as error:
+        raise StorageFailed(storage_reason(error)) from error
 
 
 def _survey(task: Task, files: OpenFiles, watch: _Watch) -> list[SourceFile]:

@@ -88,7 +88,7 @@ def write_gguf(
         Path(name).replace(destination)
         _sync_folder(destination.parent)
     except OSError as error:
-        raise StorageFailed(_storage_reason(error)) from error
+        raise StorageFailed(storage_reason(error)) from error
     finally:
         if name:
             with suppress(OSError):
@@ -153,7 +153,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _storage_reason(error: OSError) -> str:
+def storage_reason(error: OSError) -> str:
+    """Say why the disk did not take a file."""
     if error.errno == errno.ENOSPC:
         return "The disk is full. Free some space and convert again; nothing was left behind."
     return f"The GGUF file could not be written ({error.strerror}); nothing was left behind."

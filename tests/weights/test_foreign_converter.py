@@ -11,6 +11,7 @@ import gguf
 import numpy as np
 import pytest
 
+from premrunner.errors import StorageFailed
 from premrunner.weights import foreign_converter
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import UnsupportedArchitecture, WeightsInvalid
@@ -60,11 +61,21 @@ def test_a_converter_that_is_killed_is_told_of_and_leaves_nothing(
     monkeypatch.setattr(foreign_converter, "is_installed", lambda: True)
     monkeypatch.setattr("sys.executable", str(killed))
     (tmp_path / "out").mkdir()
+    monkeypatch.chdir(arcee)
 
     with pytest.raises(WeightsInvalid, match="too little memory"):
-        convert(arcee, tmp_path / "out" / "model.gguf")
+        convert(Path(), tmp_path / "out" / "model.gguf")
 
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_a_storage_failure(
+    arcee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(foreign_converter, "is_installed", lambda: True)
+
+    with pytest.raises(StorageFailed, match="could not be written"):
+        convert(arcee, tmp_path / "nowhere" / "model.gguf")
 
 
 def test_with_the_extra_llama_cpp_converts_and_we_quantize(arcee: Path, installed: None, tmp_path: Path) -> None:
