@@ -25,7 +25,7 @@ def prepare() -> None:
 
 def tables(is_quick: bool) -> Iterator[Table]:
     """Measure chats."""
-    repeats = 2 if is_quick else 5
+    repeats = 3 if is_quick else 5
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         engine = stack.enter_context(fake_engine(folder))

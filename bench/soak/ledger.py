@@ -46,9 +46,8 @@ class Ledger:
     _fault_ends: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
-    def clock_moves(self) -> int:
-        return sum(name == MOVE for _, name in self.faults)
+    def has_moved_clock_since(self, moment: float) -> bool:
+        return any(name == MOVE and self.begun_at + when > moment for when, name in self.faults)
 
     def count(self, what: str) -> None:
         with self._lock:
