@@ -79,8 +79,12 @@ class TraceRetention:
         self._default = default
         self._threads = threads
 
+    def keeping(self) -> tuple[Keeping, int]:
+        """Return how long calls are kept, and the bytes of the database on disk."""
+        return self._threads.run(lambda: (self._keeping(), self._removal.disk_bytes()[0]))
+
     def kept(self) -> Kept:
-        """Return what is kept, and for how long."""
+        """Return what is kept, for how long, and what of it is outdated, which takes a look along the calls."""
         return self._threads.run(self._kept)
 
     def outdated(self, keeping: Keeping) -> int:

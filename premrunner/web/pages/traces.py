@@ -50,6 +50,7 @@ def list_page() -> str:
     wanted, place = trace_filter(request.args), place_of(request.args)
     found = services().tracing.listing(wanted, place, TRACES_A_PAGE)
     page = found.page
+    keeping, disk_bytes = services().trace_retention.keeping()
     return render_template(
         "traces.html",
         page=page,
@@ -61,7 +62,8 @@ def list_page() -> str:
         places=_places(page),
         newest=page.traces[0].id if page.traces else new_id(),
         is_newest=place == Place(),
-        kept=services().trace_retention.kept(),
+        keeping=keeping,
+        disk_bytes=disk_bytes,
         ranges=RANGES,
         statuses=STATUSES,
         feelings=FEELINGS,
