@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Error, Page, sync_playwright
 
+from tests.browser.chatting import ask_without_chance
 from tests.conftest import launch_chromium
 
 from .ledger import Ledger
@@ -15,6 +16,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 PAGES = ("/models", "/traces", "/settings", "/")
 PAGE_MS = 60_000
 ANSWER_MS = 60_000
+# Left alone, a small model goes on for minutes.
+ANSWER_TOKENS = 40
 
 
 class Visitor:
@@ -41,6 +44,7 @@ class Visitor:
                 try:
                     page = context.new_page()
                     page.on("pageerror", lambda error: self._ledger.find(f"browser: a script failed: {error}"))
+                    ask_without_chance(page, max_tokens=ANSWER_TOKENS)
                     self._look_around(page)
                 except Error as error:
                     self._ledger.broken("browser", error)
