@@ -143,9 +143,9 @@ def bodies_table(figures: dict[str, Figures], hashing: list[float], size: int, t
     share = statistics.median(ratios(hashing, peer.cpu_seconds))
     table.notes.append(
         f"sha256 of the same bytes in one process costs {per_gb:.2f} CPU s/GB, {share:.2f} times all that "
-        "nginx uses, which neither hashes nor syncs. Ours do both: a chunk is answered when it is on disk. The bar for "
-        "CPU seconds is one of receiving, so it stands with the chunks that are not hashed; what the hash adds is in "
-        "the last column."
+        "nginx uses, which does not hash. The bar for CPU seconds is one of receiving, so it stands with the chunks "
+        "that are not hashed; what the hash adds is in the last column. Both answer when the bytes are in memory; "
+        "what it takes until they are on disk is in the next table but one."
     )
     return table
 

@@ -73,8 +73,10 @@ class UploadClient:
         self.model_id = str(upload["modelId"])
         if upload["sameModels"] and not name:
             return self._take_same(upload)
-        if not upload["alreadyHere"]:
+        while upload["receivedBytes"] < upload["fileSize"]:
             self._send(files, upload)
+            # A server that lost its power, or its disk's space, may have lost the last chunks with it.
+            upload = self._ask("GET", f"/v1/chunked-upload/{upload['modelId']}", None)
         done = self._ask("POST", "/v1/chunked-upload/complete", {"modelId": upload["modelId"], "sha256": sha256})
         known = {"modelId": upload["modelId"], "modelName": wish["modelName"], "filePath": done["path"]}
         body = {**(options or {}), **known}

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 # The hash is ready, or nearly; only after a restart of the server is there more to do. Proxies wait a minute.
 HASH_SECONDS = 50.0
 LOOK_EVERY_SECONDS = 0.005
+# Another machine on the same folder has brought to disk by then what it took; one that was restarted never does.
+ELSEWHERE_SECONDS = 5.0
+LOOK_ELSEWHERE_SECONDS = 0.1
 # Ranges of missing chunks that a message names.
 NAMED_MOST = 20
 
@@ -88,7 +91,7 @@ class Completion:
         return self._uploads.get(upload_id)
 
     def _complete(self, upload: UploadRecord, wish: CompletionWish) -> UploadRecord:
-        slots = self._threads.run(self._files.slots, upload)
+        slots = self._settled_slots(upload)
         self._threads.run(_require_all, upload, slots)
         digests = self._wait_for_digests(upload, slots)
         sha256 = whole_digest([file.path for file in upload.files], digests)
@@ -103,6 +106,15 @@ class Completion:
         self._hashes.forget(upload.id)
         logger.info("Upload complete.", extra={"upload_id": upload.id, "size_bytes": upload.size_bytes})
         return completed
+
+    def _settled_slots(self, upload: UploadRecord) -> Sequence[Slot]:
+        """Return what is known of each chunk, when all that came is on disk."""
+        deadline = time.monotonic() + ELSEWHERE_SECONDS
+        while True:
+            slots = self._threads.run(self._files.slots, upload)
+            if not any(slot.is_elsewhere for slot in slots) or time.monotonic() > deadline:
+                return slots
+            time.sleep(LOOK_ELSEWHERE_SECONDS)
 
     def _wait_for_digests(self, upload: UploadRecord, slots: Sequence[Slot]) -> Sequence[str]:
         versions, deadline = fingerprint(slots), time.monotonic() + HASH_SECONDS

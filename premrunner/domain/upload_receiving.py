@@ -30,7 +30,9 @@ class Receiving:
         self._store, self._files, self._hashes, self._threads = parts
 
     def chunk(self, address: ChunkAddress, body: Body, digest: Digest | None = None) -> int:
-        """Take one chunk and return how many chunks the upload has; it counts, and is on disk, when this returns.
+        """Take one chunk and return how many chunks the upload has.
+
+        The chunk has come when this returns: no end of this process loses it. It counts once it is on disk.
 
         Raises:
             UploadNotFound: There is no such upload.
@@ -147,7 +149,16 @@ class Receiving:
             self._threads.run(writer.finish)
         finally:
             writer.close()
+        self._threads.start(self._settle, upload, place)
         self._hashes.follow(upload)
+
+    def _settle(self, upload: UploadRecord, place: ChunkPlace) -> None:
+        """Bring a chunk to disk, while its sender sends the next one."""
+        try:
+            self._files.settle(upload, place)
+        except PremRunnerError as error:
+            # Whoever asks what has arrived does not see it any more.
+            logger.warning("Chunk %d must come again: %s", place.index, error, extra={"upload_id": upload.id})
 
     def _settle_chunk_bytes(self, address: ChunkAddress, length_bytes: int) -> None:
         """Learn the size of the chunks from the first that comes: the original's client does not announce it."""

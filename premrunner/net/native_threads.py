@@ -34,10 +34,8 @@ class NativeThreads:
         """
         if not is_module_patched("socket"):
             return call(*args, **kwargs)
-        if self._pool is None:
-            self._pool = ThreadPool(self._size)
         # An error that left the thread by itself would be printed by the hub as well.
-        job = self._pool.spawn(_outcome, call, args, kwargs)
+        job = self._started.spawn(_outcome, call, args, kwargs)
         try:
             value, error = job.get()
         except BaseException:
@@ -46,6 +44,19 @@ class NativeThreads:
         if error is not None:
             raise error
         return value  # type: ignore[no-any-return]
+
+    def start(self, call: Callable[Arguments, None], *args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        """Run a call that raises nothing, and wait for no more than a free thread."""
+        if is_module_patched("socket"):
+            self._started.spawn(call, *args, **kwargs)
+        else:
+            call(*args, **kwargs)
+
+    @property
+    def _started(self) -> ThreadPool:
+        if self._pool is None:
+            self._pool = ThreadPool(self._size)
+        return self._pool
 
 
 def _outcome(call: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, BaseException | None]:

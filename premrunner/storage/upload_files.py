@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
 from premrunner.errors import StorageFailed, UploadConflict, UploadNotFound
@@ -20,7 +21,7 @@ from premrunner.storage.paths import PRIVATE_FILE, PRIVATE_FOLDER, DataPaths
 from premrunner.storage.upload_layout import ChunkLayout, ChunkPlace
 from premrunner.storage.upload_ledger import Ledger, Slot, try_lock
 from premrunner.storage.upload_spool import IncomingFile, SpareFiles, Spool
-from premrunner.storage.upload_writer import ChunkWriter
+from premrunner.storage.upload_writer import ChunkWriter, sync_data
 
 LEDGER = "ledger"
 # A claim probes the lock for microseconds; another completion holds it until it has hashed what was left.
@@ -90,14 +91,62 @@ class UploadFiles:
             file.move(self._file(upload_id, 0))
 
     def slots(self, upload: UploadRecord) -> Sequence[Slot]:
-        """Return what is known of each chunk."""
-        total = layout_of(upload).total
-        folder = self._paths.upload(upload.id)
-        if upload.chunk_bytes is None or not (folder / LEDGER).exists():
-            return [Slot()] * total
+        """Return what is known of each chunk; what has come here is on disk then.
+
+        Raises:
+            DiskFull: There is no space for what has come; it does not count any more.
+            StorageFailed: The disk did not take it; neither does it.
+        """
+        layout = layout_of(upload)
+        if upload.chunk_bytes is None or not (self._paths.upload(upload.id) / LEDGER).exists():
+            return [Slot()] * layout.total
+        with self._ledger(upload.id) as ledger:
+            slots = ledger.read_all(layout.total)
+            in_memory = [layout.place(index) for index, slot in enumerate(slots) if slot.is_in_memory]
+            if not in_memory:
+                return slots
+            self._settle(upload.id, ledger, in_memory)
+            return ledger.read_all(layout.total)
+
+    def settle(self, upload: UploadRecord, place: ChunkPlace) -> None:
+        """Wait until a chunk that has come is on disk.
+
+        Raises:
+            DiskFull: There is no space for it; it does not count any more.
+            StorageFailed: The disk did not take it; neither does it.
+        """
+        if (self._paths.upload(upload.id) / LEDGER).exists():  # Else the upload was given up.
+            with self._ledger(upload.id) as ledger:
+                self._settle(upload.id, ledger, [place])
+
+    def _settle(self, upload_id: str, ledger: Ledger, places: Sequence[ChunkPlace]) -> None:
+        """Bring chunks to disk, file by file."""
+        for file_index, group in groupby(places, key=lambda place: place.file_index):
+            slots = {place.index: ledger.read(place.index) for place in group}
+            waiting = {index: slot for index, slot in slots.items() if slot.is_in_memory}
+            is_on_disk = False
+            try:
+                if waiting:
+                    self._sync(upload_id, file_index)
+                is_on_disk = True
+            finally:
+                for index, slot in waiting.items():
+                    ledger.settle(index, slot, is_on_disk=is_on_disk)
+
+    def _sync(self, upload_id: str, file_index: int) -> None:
+        with disk_errors():
+            file = os.open(self._file(upload_id, file_index), os.O_RDWR | os.O_CLOEXEC)
+            try:
+                sync_data(file)
+            finally:
+                os.close(file)
+
+    @contextmanager
+    def _ledger(self, upload_id: str) -> Iterator[Ledger]:
+        folder = self._paths.upload(upload_id)
         ledger = Ledger(folder / LEDGER, folder)
         try:
-            return ledger.read_all(total)
+            yield ledger
         finally:
             ledger.close()
 
@@ -169,11 +218,8 @@ class UploadFiles:
         """Delete an upload's files, stop whoever writes them, and return the bytes that came free."""
         folder = self._paths.upload(upload.id)
         if (folder / LEDGER).exists():
-            ledger = Ledger(folder / LEDGER, folder)
-            try:
+            with self._ledger(upload.id) as ledger:
                 ledger.wipe(layout_of(upload).total)
-            finally:
-                ledger.close()
         return self.remove_folder(upload.id)
 
     def folders(self) -> Sequence[str]:

@@ -2,33 +2,46 @@
 
 A file and not rows, because it is written from the native threads that move the data, where SQLite would make everybody
 wait; and because a slot that is written in place needs no order: any number of processes may write chunks, in any
-order, again and again, and may be killed at any moment. A slot says "received" only after the data is on disk.
+order, again and again, and may be killed at any moment.
 
 Each slot holds who writes the chunk now (whoever came last; an earlier one notices and stops, so a client that comes
-back need not wait for its dead connection), how many bytes count, and a version that changes when they are to be
-replaced, by which the hasher notices.
+back need not wait for its dead connection), how many bytes have come, a version that changes when they are to be
+replaced, by which the hasher notices, and the boot of the machine whose memory the bytes are in until they are on disk:
+a killed process loses nothing of them, and a machine that starts again finds another number there and counts none.
 """
 
 import fcntl
 import os
 import secrets
 import struct
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from premrunner.errors import UploadConflict
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.paths import PRIVATE_FILE
 
-# Writer, received bytes, version; padded so that no slot crosses a page.
-SLOT = struct.Struct("<QQQ8x")
+# Writer, bytes that have come, version, boot; no slot crosses a page.
+SLOT = struct.Struct("<QQQQ")
 WRITER_BITS = 63
-RECEIVED_AT = 8
+ON_DISK = 0
 
 COMPLETING = "The upload is being completed."
 OVERTAKEN = "This part was sent again meanwhile, or the upload was given up."
+
+
+@cache
+def this_boot() -> int | None:
+    """Return a number that this machine has until it starts anew; None where the system gives none."""
+    try:
+        boot = uuid.UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    except (OSError, ValueError):
+        return None
+    return boot.int >> 64 or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +50,30 @@ class Slot:
 
     Attributes:
         writer: Random number of whoever wrote last; 0 for nobody.
-        received_bytes: Bytes that count; all or none for a chunk, any number for an upload that grows from its start.
-        version: Random number that changes before other bytes take the place of those that count.
+        come_bytes: Bytes that have come; all or none for a chunk, any number for an upload that grows from its start.
+        version: Random number that changes before other bytes take the place of those that have come.
+        boot: ``ON_DISK``, or the `this_boot` of the machine in whose memory they are.
     """
 
     writer: int = 0
-    received_bytes: int = 0
+    come_bytes: int = 0
     version: int = 0
+    boot: int = ON_DISK
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that can be read here: on disk, or in this machine's memory."""
+        return 0 if self.is_elsewhere else self.come_bytes
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether they are in this machine's memory, and nobody has seen them on disk."""
+        return self.boot != ON_DISK and self.boot == this_boot()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether they are in the memory of another machine, or were in that of this one before it started anew."""
+        return self.boot not in (ON_DISK, this_boot())
 
 
 class Ledger:
@@ -79,7 +109,7 @@ class Ledger:
             before = self.read(index)
             slot = Slot(
                 writer=secrets.randbits(WRITER_BITS) or 1,
-                received_bytes=before.received_bytes if keep else 0,
+                come_bytes=before.received_bytes if keep else 0,
                 version=before.version if keep and before.version else secrets.randbits(WRITER_BITS),
             )
             self._write(index, slot)
@@ -89,8 +119,14 @@ class Ledger:
         """Tell whether nobody else has claimed the chunk since."""
         return self.read(index).writer == writer
 
-    def commit(self, index: int, writer: int, received_bytes: int) -> None:
-        """Count bytes that are on disk.
+    def commit(self, index: int, writer: int, come_bytes: int, *, is_on_disk: bool = True) -> None:
+        """Take down bytes that have come.
+
+        Args:
+            index: The chunk.
+            writer: Who has written them.
+            come_bytes: How many the chunk has now.
+            is_on_disk: Whether they are; where the machine has no `this_boot`, they must be.
 
         Raises:
             UploadConflict: Somebody else has claimed the chunk.
@@ -98,7 +134,20 @@ class Ledger:
         with disk_errors(), self._locked():
             if not self.is_writer(index, writer):
                 raise UploadConflict(OVERTAKEN)
-            os.pwrite(self._file, struct.pack("<Q", received_bytes), index * SLOT.size + RECEIVED_AT)
+            boot = ON_DISK if is_on_disk else this_boot() or ON_DISK
+            self._write(index, replace(self.read(index), come_bytes=come_bytes, boot=boot))
+
+    def settle(self, index: int, slot: Slot, *, is_on_disk: bool) -> None:
+        """Say of bytes that were in memory that they are on disk, or that they are lost; not of what came later.
+
+        Args:
+            index: The chunk.
+            slot: As it was before the disk was asked.
+            is_on_disk: What the disk said.
+        """
+        with disk_errors(), self._locked():
+            if self.read(index) == slot:
+                self._write(index, replace(slot, come_bytes=slot.come_bytes if is_on_disk else 0, boot=ON_DISK))
 
     def wipe(self, total: int) -> None:
         """Let nothing count and no writer go on."""
@@ -117,7 +166,7 @@ class Ledger:
         return [Slot(*fields) for fields in SLOT.iter_unpack(data.ljust(total * SLOT.size, b"\0"))]
 
     def _write(self, index: int, slot: Slot) -> None:
-        os.pwrite(self._file, SLOT.pack(slot.writer, slot.received_bytes, slot.version), index * SLOT.size)
+        os.pwrite(self._file, SLOT.pack(slot.writer, slot.come_bytes, slot.version, slot.boot), index * SLOT.size)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

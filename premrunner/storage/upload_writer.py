@@ -1,4 +1,4 @@
-"""Write the bytes of one chunk to their place and let them count when they are on disk."""
+"""Write the bytes of one chunk to their place and take down that they have come."""
 
 import hashlib
 import os
@@ -10,7 +10,7 @@ from premrunner.net.pipes import FromPipe, empty_pipe
 from premrunner.records import Digest
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.storage.upload_layout import ChunkPlace
-from premrunner.storage.upload_ledger import OVERTAKEN, Ledger
+from premrunner.storage.upload_ledger import OVERTAKEN, Ledger, this_boot
 
 # The disk begins to write this soon, so that little is left to wait for at the end of a chunk.
 WRITE_BACK_BYTES = 8 * 1024 * 1024
@@ -90,7 +90,7 @@ class ChunkWriter:
             self._count()
 
     def finish(self) -> None:
-        """Let the chunk count, once it is on disk.
+        """Take down that the chunk has come; the disk writes it meanwhile, and what grows is on disk already.
 
         Raises:
             InvalidRequest: Bytes are missing.
@@ -107,7 +107,11 @@ class ChunkWriter:
                 f"The bytes that came have another {self._expected.algorithm} digest than was announced. Send them "
                 "again."
             )
-        self._count()
+        if self._grows or this_boot() is None:
+            self._count()
+            return
+        self._begin_write_back()
+        self._ledger.commit(self._place.index, self._slot.writer, self.end_bytes, is_on_disk=False)
 
     def keep(self) -> None:
         """Count what has come of a part that was cut; without effect where a part counts whole or not at all."""
@@ -122,6 +126,7 @@ class ChunkWriter:
             self._ledger.close()
 
     def _count(self) -> None:
+        """Take down what has come, once it is on disk."""
         with disk_errors():
             sync_data(self._data)
         self._ledger.commit(self._place.index, self._slot.writer, self.end_bytes)

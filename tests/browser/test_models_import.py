@@ -170,6 +170,18 @@ def test_an_upload_survives_a_killed_server_and_a_reload(context, chromium, stor
         stop_server(again)
 
 
+def test_a_part_that_the_server_has_lost_is_sent_again(page, own_server, stored_zip):
+    lost = re.compile(r"/chunks/3$")
+    puts: list[str] = []
+    page.on("request", lambda request: puts.append(request.url) if request.method == "PUT" else None)
+    page.route(lost, lambda route: route.fulfill(json={"success": True}), times=1)
+    page.locator("[data-file-input]").set_input_files(stored_zip)
+    card = arrival(page, "my-bot")
+    card.get_by_role("button", name="Import").click()
+    expect(card.locator(".tag")).to_have_text("Ready", timeout=IMPORT_MS)
+    assert len([url for url in puts if lost.search(url)]) == 2
+
+
 def test_another_file_of_the_same_name_and_size_does_not_go_on_with_an_upload(page, own_server, stored_zip, tmp_path):
     begun = tmp_path / "one" / "my-bot.zip"
     begun.parent.mkdir()

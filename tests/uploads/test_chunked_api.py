@@ -8,11 +8,15 @@ import os
 import re
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from premrunner.config import load_settings
+from premrunner.domain import upload_completion
 from premrunner.domain.uploads import UploadLimits
+from premrunner.storage import upload_files, upload_ledger
+from premrunner.storage.upload_files import UploadFiles
 from tests.uploads.sending import noise
 
 CHUNK = 65_536
@@ -357,6 +361,59 @@ def test_a_disk_that_is_too_full_for_the_digest_is_told_at_once_and_completing_g
         assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
         assert time.monotonic() - begun < 5
     assert complete(api, upload).status_code == 200
+
+
+@pytest.fixture
+def lazy_disk(monkeypatch):
+    """Nothing is brought to disk before somebody asks."""
+    monkeypatch.setattr(UploadFiles, "settle", lambda *_: None)
+
+
+def test_what_is_said_to_have_arrived_is_on_disk(api, services, monkeypatch, lazy_disk):
+    synced = []
+    upload = start(api, 2 * CHUNK, chunkSize=CHUNK)
+    put(api, upload, 1, noise(CHUNK))
+    monkeypatch.setattr(upload_files, "sync_data", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink()))
+    for _ in range(2):
+        assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == [[1, 1]]
+    assert synced == list(services.uploads._files.stored(services.uploads.get(upload)))
+
+
+def test_what_the_disk_does_not_take_is_told_and_counts_no_more(api, monkeypatch, lazy_disk):
+    def full(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    upload = start(api, 2 * CHUNK, chunkSize=CHUNK)
+    put(api, upload, 0, noise(CHUNK))
+    with monkeypatch.context() as disk:
+        disk.setattr(upload_files, "sync_data", full)
+        answer = api.get(f"/v1/chunked-upload/{upload}")
+    assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
+    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == []
+
+
+def test_a_machine_that_lost_its_power_asks_again_for_what_was_in_its_memory(api, services, monkeypatch, lazy_disk):
+    first, second = noise(CHUNK), noise(CHUNK)
+    upload = start(api, 2 * CHUNK, chunkSize=CHUNK)
+    put(api, upload, 0, first)
+    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == [[0, 0]]
+    put(api, upload, 1, second)
+    monkeypatch.setattr(upload_ledger, "this_boot", lambda: 12345)
+    monkeypatch.setattr(upload_completion, "ELSEWHERE_SECONDS", 0)
+    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == [[0, 0]]
+    assert "missing: 1" in message(complete(api, upload))
+    put(api, upload, 1, second)
+    assert complete(api, upload).json["sha256"] == hashlib.sha256(first + second).hexdigest()
+    assert stored(services, upload) == [first + second]
+
+
+def test_completing_waits_for_the_disk_of_another_machine(api, services, monkeypatch, lazy_disk):
+    upload = start(api, CHUNK, chunkSize=CHUNK)
+    put(api, upload, 0, noise(CHUNK))
+    here, record = upload_ledger.this_boot(), services.uploads.get(upload)
+    boots = iter([12345, 12345])
+    monkeypatch.setattr(upload_ledger, "this_boot", lambda: next(boots, here))
+    assert complete(api, record.id).status_code == 200
 
 
 def test_giving_up_frees_the_space_and_says_how_much(api, services):

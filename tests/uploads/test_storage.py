@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from premrunner.domain.upload_completion import index_ranges
 from premrunner.errors import DiskFull, UploadConflict, UploadNotFound
-from premrunner.storage import upload_files
+from premrunner.storage import upload_files, upload_ledger
 from premrunner.storage.paths import DataPaths
 from premrunner.storage.upload_hasher import list_digest
 from premrunner.storage.upload_layout import ChunkLayout
-from premrunner.storage.upload_ledger import Ledger, try_lock
+from premrunner.storage.upload_ledger import ON_DISK, Ledger, try_lock
 from premrunner.storage.upload_spool import SPARE_BYTES, SpareFiles, Spool
 
 
@@ -78,6 +78,29 @@ def test_what_grows_keeps_its_bytes_and_version_over_claims(ledger):
     ledger.commit(0, first.writer, 10)
     second = ledger.claim(0, keep=True)
     assert (second.received_bytes, second.version) == (10, first.version)
+
+
+def test_what_is_in_memory_can_be_read_here_until_the_machine_starts_anew(ledger, monkeypatch):
+    writer = ledger.claim(0).writer
+    ledger.commit(0, writer, 10, is_on_disk=False)
+    assert (ledger.read(0).received_bytes, ledger.read(0).is_in_memory) == (10, True)
+    monkeypatch.setattr(upload_ledger, "this_boot", lambda: 12345)
+    assert (ledger.read(0).received_bytes, ledger.read(0).is_elsewhere) == (0, True)
+
+
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_what_was_in_memory_is_on_disk_or_lost(ledger, is_on_disk):
+    ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
+    ledger.settle(0, ledger.read(0), is_on_disk=is_on_disk)
+    assert (ledger.read(0).received_bytes, ledger.read(0).boot) == (10 if is_on_disk else 0, ON_DISK)
+
+
+def test_what_came_while_the_disk_was_asked_is_not_settled(ledger):
+    ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
+    before = ledger.read(0)
+    ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
+    ledger.settle(0, before, is_on_disk=True)
+    assert ledger.read(0).is_in_memory
 
 
 def test_nobody_can_write_while_the_upload_is_completed(ledger, tmp_path):

@@ -74,6 +74,23 @@ def test_an_interrupted_upload_goes_on_where_it_stopped(site, client, tmp_path, 
     assert sorted(sent + sent_again) == list(range(6))
 
 
+def test_a_chunk_that_the_server_has_lost_is_sent_again(site, client, tmp_path, small_chunks, monkeypatch):
+    file = tmp_path / "lost.gguf"
+    file.write_bytes(noise(3 * MIB))
+    sent = []
+    real = UploadClient._send_chunk
+
+    def lose_once(self, upload_id, chunk, meter):
+        sent.append(chunk[0])
+        if sent.count(1) != 1 or chunk[0] != 1:
+            real(self, upload_id, chunk, meter)
+
+    monkeypatch.setattr(UploadClient, "_send_chunk", lose_once)
+    client.upload(file)
+    assert sorted(sent) == [0, 1, 1, 2]
+    assert newest(site)["state"] == "complete"
+
+
 def test_a_file_that_is_there_already_is_not_sent(site, client, tmp_path, monkeypatch):
     file = tmp_path / "again.gguf"
     file.write_bytes(noise(MIB))

@@ -1,4 +1,4 @@
-import { RequestFailed, getJson, post, send } from "../lib/request.js";
+import { RequestFailed, get, getJson, post, send } from "../lib/request.js";
 import { inLane } from "./lanes.js";
 import { putChunk } from "./put_chunk.js";
 import { Rate } from "./rate.js";
@@ -32,7 +32,8 @@ export const giveUp = async (id) => (await send("DELETE", `${BASE}/${id}`)).json
 
 /** The bytes of one model on their way to the server; goes on where it stopped. */
 export class Upload {
-  #chunks;
+  #all;
+  #chunks; // Those that are missing.
   #sent = new Map(); // Bytes that have left, by chunk.
   #received = 0;
   #rate = new Rate();
@@ -49,10 +50,8 @@ export class Upload {
     this.onProgress = onProgress;
     this.isAway = false;
     const blobs = new Map(files.map(({ path, file }) => [path, file]));
-    const have = (index) => record.received.some(([first, last]) => first <= index && index <= last);
-    const all = record.files.flatMap((file) => chunksOf(file, blobs.get(file.path), record.chunkSize));
-    this.#chunks = all.filter(({ index }) => !have(index));
-    this.#received = this.totalBytes - this.#chunks.reduce((sum, { bytes }) => sum + bytes.size, 0);
+    this.#all = record.files.flatMap((file) => chunksOf(file, blobs.get(file.path), record.chunkSize));
+    this.#leaveOut(record.received);
   }
 
   get sentBytes() {
@@ -76,10 +75,15 @@ export class Upload {
     this.#stop = new AbortController();
     this.#rate.reset();
     const { signal } = this.#stop;
-    const rest = [...this.#chunks];
     try {
-      await Promise.all(rest.map((chunk) => inLane(() => signal.aborted || this.#persist(() => this.#put(chunk, signal), signal))));
-      signal.throwIfAborted();
+      while (this.#chunks.length) {
+        const rest = [...this.#chunks];
+        await Promise.all(rest.map((chunk) => inLane(() => signal.aborted || this.#persist(() => this.#put(chunk, signal), signal))));
+        signal.throwIfAborted();
+        // A server that lost its power, or its disk's space, may have lost the last chunks with it.
+        const now = await this.#persist(async () => (await get(`${BASE}/${this.id}`, signal)).json(), signal);
+        this.#leaveOut(now.received);
+      }
       return await this.#persist(async () => (await post(`${BASE}/complete`, { modelId: this.id }, signal)).json(), signal);
     } catch (error) {
       this.#stop.abort(); // The other chunks on their way would count for nothing.
@@ -89,6 +93,12 @@ export class Upload {
 
   pause() {
     this.#stop.abort();
+  }
+
+  #leaveOut(received) {
+    const have = (index) => received.some(([first, last]) => first <= index && index <= last);
+    this.#chunks = this.#all.filter(({ index }) => !have(index));
+    this.#received = this.totalBytes - this.#chunks.reduce((sum, { bytes }) => sum + bytes.size, 0);
   }
 
   async #put(chunk, signal) {
