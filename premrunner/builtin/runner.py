@@ -130,7 +130,7 @@ class Runner:
         """
         try:
             with self._request(path, body, cancellation) as reply:
-                for event in events(reply.chunks()):
+                for event in events(iter(reply.read_some, b"")):
                     if "error" in event:
                         raise Refusal(orjson.dumps(event).decode(), HTTPStatus.INTERNAL_SERVER_ERROR)
                     yield event

@@ -6,8 +6,8 @@ Chats, completions and embeddings, on whatever wire they came, all go this way.
 import logging
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -148,7 +148,12 @@ class ChatRun:
         """
         self._service.begin(self, self._call)
         try:
-            yield from self._ask()
+            model = self._service.catalog.resolve(self._call.request.model, self.caller.key)
+            request = replace(self._call.request, model=model.engine_name)
+            with self._place(model.engine_name), closing(self._service.answer(request, self._cancellation)) as chunks:
+                for chunk in chunks:
+                    self._take(chunk)
+                    yield chunk
         except BaseException as failure:
             self._failure = failure
             if self._is_interrupted:
@@ -157,22 +162,16 @@ class ChatRun:
         finally:
             self.close()
 
-    def _ask(self) -> Generator[ChatChunk, None, None]:
-        model = self._service.catalog.resolve(self._call.request.model, self.caller.key)
-        self._wait_for_place(model.engine_name)
-        try:
-            request = replace(self._call.request, model=model.engine_name)
-            with closing(self._service.answer(request, self._cancellation)) as chunks:
-                for chunk in chunks:
-                    self._take(chunk)
-                    yield chunk
-        finally:
-            self._service.admission.leave(model.engine_name)
-
-    def _wait_for_place(self, engine_name: str) -> None:
+    @contextmanager
+    def _place(self, engine_name: str) -> Iterator[None]:
+        """Wait for a place at the model and keep it while the block runs."""
         begun = time.perf_counter()
         self._service.admission.enter(engine_name, self._ticket)
         self._queued_ms = (time.perf_counter() - begun) * 1000
+        try:
+            yield
+        finally:
+            self._service.admission.leave(engine_name)
 
     def _take(self, chunk: ChatChunk) -> None:
         if self.ttft_ms is None and (chunk.content or chunk.thinking or chunk.tool_calls):
@@ -273,7 +272,7 @@ class ChatService:
     def answer(self, request: EngineRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
         """Ask the engine."""
         if isinstance(request, ChatRequest):
-            return self._chat(request, cancellation)
+            return (self._think if request.think else self.engine.chat)(request, cancellation)
         if isinstance(request, CompletionRequest):
             return self.engine.generate(request, cancellation)
         return self._embed(request, cancellation)
@@ -282,12 +281,12 @@ class ChatService:
         vectors, token_count = self.engine.embed(request, cancellation)
         yield ChatChunk(vectors=vectors, finish_reason="stop", usage=Usage(prompt_tokens=token_count))
 
-    def _chat(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
-        """Ask for a chat; a wish to think is dropped when the model cannot, as OpenAI's own plain models do."""
+    def _think(self, request: ChatRequest, cancellation: Cancellation) -> Generator[ChatChunk, None, None]:
+        """Ask for thoughts; the wish is dropped when the model has none, as OpenAI's own plain models do."""
         try:
             yield from self.engine.chat(request, cancellation)
         except EngineRefused as refusal:
-            if not request.think or "does not support thinking" not in refusal.message:
+            if "does not support thinking" not in refusal.message:
                 raise
             yield from self.engine.chat(replace(request, think=None), cancellation)
 

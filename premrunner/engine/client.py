@@ -6,14 +6,14 @@ not its status, a chat without ``done`` was cut, and an engine that dies shows a
 
 import http.client
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import orjson
 
 from premrunner.engine.chat_lines import chat_body, chunk_of, completion_body, completion_chunk_of
 from premrunner.engine.failures import failure, stream_failure
-from premrunner.engine.ndjson import decode_lines
+from premrunner.engine.ndjson import NdjsonDecoder
 from premrunner.errors import Cancelled, EngineBroken, EngineLost, EngineNotReady
 from premrunner.net.http import Cancellation, HttpPool, HttpReply, Readable
 from premrunner.records import (
@@ -29,6 +29,8 @@ from premrunner.records import (
 QUICK_SECONDS = 10.0
 
 Progress = Callable[[Mapping[str, Any]], None]
+Line = dict[str, Any]
+Said = TypeVar("Said")
 
 
 class EngineClient:
@@ -151,7 +153,7 @@ class EngineClient:
         Raises:
             EngineError: The engine could not, or ended before it had finished.
         """
-        yield from self._successful("/api/pull", {"model": model, "stream": True}, cancellation)
+        return self._stream("/api/pull", {"model": model, "stream": True}, dict, _is_successful, cancellation)
 
     def copy(self, source: str, destination: str) -> None:
         """Give a model a second name."""
@@ -204,60 +206,54 @@ class EngineClient:
             EngineBroken: The stream ended before its last line.
             Cancelled: The switch was used.
         """
-        with closing(self._until_done("/api/chat", chat_body(request), cancellation)) as lines:
-            for line in lines:
-                yield chunk_of(line)
+        return self._stream("/api/chat", chat_body(request), chunk_of, _is_done, cancellation)
 
     def generate(
         self, request: CompletionRequest, cancellation: Cancellation | None = None
     ) -> Generator[ChatChunk, None, None]:
         """Yield how a text goes on, or what fills a gap; ends and fails as a chat does."""
-        with closing(self._until_done("/api/generate", completion_body(request), cancellation)) as lines:
-            for line in lines:
-                yield completion_chunk_of(line)
+        return self._stream("/api/generate", completion_body(request), completion_chunk_of, _is_done, cancellation)
 
     def _until_success(
         self, path: str, body: Mapping[str, Any], progress: Progress | None, cancellation: Cancellation | None
     ) -> None:
-        for line in self._successful(path, body, cancellation):
+        for line in self._stream(path, body, dict, _is_successful, cancellation):
             if progress is not None:
                 progress(line)
 
-    def _successful(
-        self, path: str, body: Mapping[str, Any], cancellation: Cancellation | None
-    ) -> Generator[dict[str, Any], None, None]:
-        """Yield the lines of a long job, whose last must say that it was done."""
-        last: Mapping[str, Any] = {}
-        with closing(self._lines(path, body, body["model"], cancellation)) as lines:
-            for line in lines:
-                yield line
-                last = line
-        if last.get("status") != "success":
-            raise EngineBroken(f"The engine stopped before it had finished with '{body['model']}'.")
+    def _stream(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        read: Callable[[Line], Said],
+        is_last: Callable[[Line], bool],
+        cancellation: Cancellation | None,
+    ) -> Generator[Said, None, None]:
+        """Yield what the lines of an answer say.
 
-    def _until_done(
-        self, path: str, body: Mapping[str, Any], cancellation: Cancellation | None
-    ) -> Generator[dict[str, Any], None, None]:
-        """Yield the lines of an answer, which must end with one that says so."""
-        is_done = False
-        with closing(self._lines(path, body, body["model"], cancellation)) as lines:
-            for line in lines:  # To the end of the body, past the last line, so that the connection can be used again.
-                yield line
-                is_done = is_done or bool(line.get("done"))
-        if not is_done:
-            raise EngineBroken("The engine ended its answer before it was complete.")
+        One generator and not one a step: gevent copies the stack of each stream for each event, and 200 streams have
+        no place in the processor's cache.
 
-    def _lines(
-        self, path: str, body: Mapping[str, Any], model_name: str, cancellation: Cancellation | None
-    ) -> Generator[dict[str, Any], None, None]:
+        Args:
+            path: What to post to.
+            body: What to post.
+            read: Turns a line into what is yielded.
+            is_last: Tells whether a line is one that an answer may end with.
+            cancellation: Switch to give up.
+        """
+        is_complete, decoder, data = False, NdjsonDecoder(), b"unread"
         with self._request("POST", path, orjson.dumps(body), cancellation=cancellation) as reply:
             if reply.status != http.client.OK:
-                raise failure(reply.status, reply.read(), model_name)
-            with closing(reply.chunks()) as pieces:
-                for line in decode_lines(pieces):
+                raise failure(reply.status, reply.read(), body["model"])
+            while data:  # To the end of the body, past the last line, so that the connection can be used again.
+                data = reply.read_some()
+                for line in decoder.feed(data):
                     if "error" in line:
-                        raise stream_failure(line, model_name)
-                    yield line
+                        raise stream_failure(line, body["model"])
+                    is_complete = is_last(line)
+                    yield read(line)
+        if not is_complete:
+            raise EngineBroken(f"The engine stopped before it had finished with '{body['model']}'.")
 
     def _json(
         self,
@@ -307,6 +303,14 @@ class EngineClient:
                 raise EngineNotReady("The engine did not answer in time.") from error
             when = "in the middle of its answer" if has_answered else "before it answered"
             raise EngineLost(f"The engine went away {when}. Try again; it is restarted by itself.") from error
+
+
+def _is_done(line: Line) -> bool:
+    return bool(line.get("done"))
+
+
+def _is_successful(line: Line) -> bool:
+    return line.get("status") == "success"
 
 
 def _check(reply: HttpReply, model_name: str = "") -> bytes:

@@ -1,6 +1,6 @@
 """Lines of JSON out of pieces of bytes, however the network cut them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -20,25 +20,16 @@ class NdjsonDecoder:
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """Return the objects that ``data`` completes, each parsed when it is asked for.
 
+        Args:
+            data: The next bytes; none at the end, when a last line needs no newline.
+
         Raises:
             EngineBroken: A line is not a JSON object, or has no end.
         """
-        *lines, self._tail = (self._tail + data).split(b"\n")
+        *lines, self._tail = (self._tail + (data or b"\n")).split(b"\n")
         if len(self._tail) > LONGEST_LINE_BYTES:
             raise EngineBroken("The engine sent a line without end.")
         return map(_parse, filter(bytes.strip, lines))
-
-    def end(self) -> Iterator[dict[str, Any]]:
-        """Return what is left when the body has ended without a last newline."""
-        return self.feed(b"\n")
-
-
-def decode_lines(pieces: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield every object of a whole body."""
-    decoder = NdjsonDecoder()
-    for piece in pieces:
-        yield from decoder.feed(piece)
-    yield from decoder.end()
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import http.client
 import socket
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
@@ -65,6 +65,7 @@ class HttpReply:
         self._response = response
         self._cancellation = cancellation
         self._chunked = ChunkedDecoder() if response.chunked else None
+        self._receive: Callable[[int], bytes] = response.fp.read1
         self._is_open = True
         self.status = response.status
         self.headers = response.headers
@@ -76,24 +77,18 @@ class HttpReply:
         finally:
             self.close()
 
-    def chunks(self) -> Generator[bytes, None, None]:
-        """Yield the body's bytes as they arrive, never waiting to fill a block; closes at the end."""
-        try:
-            while data := self._read_some():
-                yield data
-        finally:
-            self.close()
-
-    def _read_some(self) -> bytes:
-        """Return the next bytes as soon as there are any, none at the end."""
+    def read_some(self) -> bytes:
+        """Return the body's next bytes as soon as there are any, never waiting to fill a block; none at the end."""
         if self._chunked is None:
             return self._response.read1(READ_BYTES)
         content = b""
         while not (content or self._chunked.is_done):
-            data = self._response.fp.read1(READ_BYTES)
+            data = self._receive(READ_BYTES)
             if not data:
                 raise http.client.IncompleteRead(b"")
             content = self._chunked.feed(data)
+            if self._connection.sock is not None:  # What came with the headers has been taken by now.
+                self._receive = self._connection.sock.recv
         return content
 
     @property

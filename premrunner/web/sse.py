@@ -87,8 +87,7 @@ def event_stream(
         ended.close()
         raise
     ended.callback(events.close)
-    written = chain([first], _never_raising(run, events, framing))
-    response = Response(written, mimetype="text/event-stream", headers=HEADERS)
+    response = Response(chain([first], events), mimetype="text/event-stream", headers=HEADERS)
     # Also runs when the client left before the generator began, which then never does.
     response.call_on_close(ended.close)
     return response
@@ -97,17 +96,17 @@ def event_stream(
 def _events(
     run: ChatRun, objects: Generator[dict[str, Any], None, None], framing: Framing
 ) -> Generator[bytes, None, None]:
-    with closing(objects):
-        for value in objects:
-            yield framing.write(value)
-    yield from framing.ending(run)
-
-
-def _never_raising(run: ChatRun, events: Iterable[bytes], framing: Framing) -> Generator[bytes, None, None]:
-    """After the first byte a failure is an event of its own and the end of the stream."""
+    """Yield events; after the first a failure is an event of its own and the end of the stream."""
+    has_begun = False
     try:
-        yield from events
+        with closing(objects):
+            for value in objects:
+                yield framing.write(value)
+                has_begun = True
+        yield from framing.ending(run)
     except Exception as error:
+        if not has_begun:
+            raise
         if not isinstance(error, PremRunnerError):
             logger.exception("A stream failed.", extra={"request_id": run.id})
         yield framing.write(framing.failure(error))

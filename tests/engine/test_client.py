@@ -188,7 +188,7 @@ def test_an_engine_that_hangs_up_before_answering_is_lost():
 def test_an_answer_without_its_last_line_is_not_whole():
     with (
         engine_that(lambda connection: connection.sendall(HEAD + CHUNK + b"0\r\n\r\n")) as client,
-        pytest.raises(EngineBroken, match="before it was complete"),
+        pytest.raises(EngineBroken, match="before it had finished"),
     ):
         list(client.chat(QUESTION))
 

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from premrunner.engine.ndjson import LONGEST_LINE_BYTES, decode_lines
+from premrunner.engine.ndjson import LONGEST_LINE_BYTES, NdjsonDecoder
 from premrunner.errors import EngineBroken
 
 values = st.dictionaries(st.text(), st.text() | st.integers(-(2**53), 2**53) | st.none(), max_size=5)
+
+
+def decode_lines(pieces):
+    decoder = NdjsonDecoder()
+    for piece in (*filter(None, pieces), b""):
+        yield from decoder.feed(piece)
 
 
 @given(st.lists(values, max_size=8), st.data())

@@ -116,10 +116,8 @@ def _get(pool: HttpPool, path: str, timeout_seconds: float) -> tuple[int, bytes]
     try:
         with pool.request("GET", path, timeout_seconds=timeout_seconds, cancellation=cancellation) as reply:
             body = b""
-            for chunk in reply.chunks():
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    break
+            while len(body) <= _MOST_BYTES and (data := reply.read_some()):
+                body += data
             return reply.status, body
     finally:
         alarm.cancel()
