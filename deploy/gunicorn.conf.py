@@ -14,9 +14,19 @@ import threading
 import time
 from contextlib import suppress
 
+from gunicorn.glogging import Logger
+
 from premrunner.config import load_settings
 from premrunner.logs import FORMATTERS
 from premrunner.storage.paths import DataPaths
+
+
+class OwnLinesOnly(Logger):
+    """Prepares no access lines, which take a tenth of a call's time; the log and the traces have what was called."""
+
+    def access(self, *args, **kwargs):
+        """Write none."""
+
 
 settings = load_settings()
 paths = DataPaths(settings.data_path)
@@ -42,8 +52,8 @@ graceful_timeout = 5
 # Those that do not are told, early enough to say it and to be recorded: at the end gunicorn kills without a word.
 tell_streams_after = 3
 control_socket_disable = True
+logger_class = OwnLinesOnly
 loglevel = "warning"
-accesslog = None
 logconfig_dict = {
     "formatters": {"generic": {"()": FORMATTERS[settings.log_format]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "generic", "stream": "ext://sys.stderr"}},

@@ -16,6 +16,8 @@ from gevent.monkey import get_original
 
 # A client that leaves shall free its engine slot within 0.2 s.
 LOOK_EVERY_SECONDS = 0.1
+# The real one, which never waits here.
+native_poll = get_original("select", "poll")
 # What Linux says of a connection whose other side sends no more; elsewhere each must be read from.
 HANG_UP = getattr(select, "POLLRDHUP", None)
 PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -34,8 +36,7 @@ def departed(connections: Iterable[socket.socket]) -> list[socket.socket]:
     """Return those that the other side has closed, by asking the kernel once for all of them."""
     if HANG_UP is None:
         return [connection for connection in connections if _is_at_end(connection)]
-    poll, by_number = get_original("select", "poll")(), {}
-    gone = []
+    poll, by_number, gone = native_poll(), {}, []
     for connection in connections:
         number = connection.fileno()
         if number < 0:  # Closed on our side already.

@@ -13,6 +13,7 @@ from flask import Response, request
 from premrunner.domain.chat import Answer, ChatRun, ChatService
 from premrunner.errors import PremRunnerError
 from premrunner.net.departure import DepartureWatch
+from premrunner.web.direct_chunks import sent_directly
 from premrunner.web.errors import error_body
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ def event_stream(
         ended.close()
         raise
     ended.callback(events.close)
-    response = Response(chain([first], events), mimetype="text/event-stream", headers=HEADERS)
+    body = chain([first], sent_directly(request.environ, events))
+    response = Response(body, mimetype="text/event-stream", headers=HEADERS)
     # Also runs when the client left before the generator began, which then never does.
     response.call_on_close(ended.close)
     return response

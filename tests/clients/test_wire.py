@@ -166,3 +166,18 @@ def test_a_model_is_deleted_in_the_shape_of_both_apis(live_server, connection):
     assert live_server.chat("Hi", max_tokens=1).status_code == 200
     loaded = [model["name"] for model in live_server.get("/api/ollama/status").json()["loadedModels"]]
     assert "to-be-deleted:latest" not in loaded
+
+
+def test_a_client_of_http_1_0_gets_a_stream_without_chunks(live_server):
+    body = json.dumps({**CHAT, "stream": True, "max_tokens": 3}).encode()
+    host, port = live_server.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /v1/chat/completions HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {live_server.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(head.encode() + body)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    events = answer.partition(b"\r\n\r\n")[2]
+    assert events.startswith(b"data: {")
+    assert events.endswith(b"\n\ndata: [DONE]\n\n")

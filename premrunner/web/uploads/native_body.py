@@ -17,8 +17,7 @@ from select import POLLIN
 from socket import SO_RCVLOWAT, SOL_SOCKET
 from typing import Any
 
-from gevent.monkey import get_original, is_module_patched
-from gevent.socket import socket as gevent_socket
+from gevent.monkey import get_original
 from gevent.socket import wait_read
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -28,6 +27,7 @@ from werkzeug.exceptions import ClientDisconnected
 from premrunner.errors import Cancelled, UploadStalled
 from premrunner.net.native_threads import NativeThreads
 from premrunner.net.pipes import PIPE_BYTES, Sink, can_splice, open_pipe
+from premrunner.web.direct_chunks import plain_socket
 
 native_poll = get_original("select", "poll")
 
@@ -50,10 +50,9 @@ _buffers: list[bytearray] = []
 
 def takes_native(environ: dict[str, Any]) -> bool:
     """Tell whether a request's body can be read from its socket directly."""
-    body, connection = environ.get("wsgi.input"), environ.get("gunicorn.socket")
+    body, connection = environ.get("wsgi.input"), plain_socket(environ)
     return (
-        is_module_patched("socket")
-        and type(connection) is gevent_socket  # No TLS, no test's stand-in.
+        connection is not None
         and isinstance(body, Body)
         and isinstance(body.reader, LengthReader)
         and isinstance(body.reader.unreader, SocketUnreader)
