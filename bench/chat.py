@@ -143,8 +143,7 @@ def many_streams(figures: dict[str, Figures], repeats: int) -> Table:
         )
     table.notes.append(
         "FastAPI and aiohttp only pass the engine's bytes on; PremRunner and LiteLLM parse each line and write it in "
-        "OpenAI's shape, and PremRunner records the call. About half of its time is the kernel's: a receive, "
-        "a send and a wait for each event; the rest is thinly spread over JSON, HTTP's chunks and generators."
+        "OpenAI's shape, and PremRunner records the call."
     )
     return table
 
