@@ -105,7 +105,7 @@ class UploadFiles:
             in_memory = [layout.place(index) for index, slot in enumerate(slots) if slot.is_in_memory]
             if not in_memory:
                 return slots
-            self._settle(upload.id, ledger, in_memory)
+            self._settle(upload, ledger, in_memory)
             return ledger.read_all(layout.total)
 
     def settle(self, upload: UploadRecord, place: ChunkPlace) -> None:
@@ -117,21 +117,23 @@ class UploadFiles:
         """
         if (self._paths.upload(upload.id) / LEDGER).exists():  # Else the upload was given up.
             with self._ledger(upload.id) as ledger:
-                self._settle(upload.id, ledger, [place])
+                self._settle(upload, ledger, [place])
 
-    def _settle(self, upload_id: str, ledger: Ledger, places: Sequence[ChunkPlace]) -> None:
+    def _settle(self, upload: UploadRecord, ledger: Ledger, places: Sequence[ChunkPlace]) -> None:
         """Bring chunks to disk, file by file."""
         for file_index, group in groupby(places, key=lambda place: place.file_index):
             slots = {place.index: ledger.read(place.index) for place in group}
             waiting = {index: slot for index, slot in slots.items() if slot.is_in_memory}
-            is_on_disk = False
+            if not waiting:
+                continue
             try:
-                if waiting:
-                    self._sync(upload_id, file_index)
-                is_on_disk = True
-            finally:
-                for index, slot in waiting.items():
-                    ledger.settle(index, slot, is_on_disk=is_on_disk)
+                self._sync(upload.id, file_index)
+            except StorageFailed:
+                # The system tells of a failure once, and not whose bytes they were.
+                ledger.lose_what_is_in_memory(layout_of(upload).total)
+                raise
+            for index, slot in waiting.items():
+                ledger.settle(index, slot)
 
     def _sync(self, upload_id: str, file_index: int) -> None:
         with disk_errors():

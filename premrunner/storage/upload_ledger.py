@@ -137,17 +137,24 @@ class Ledger:
             boot = ON_DISK if is_on_disk else this_boot() or ON_DISK
             self._write(index, replace(self.read(index), come_bytes=come_bytes, boot=boot))
 
-    def settle(self, index: int, slot: Slot, *, is_on_disk: bool) -> None:
-        """Say of bytes that were in memory that they are on disk, or that they are lost; not of what came later.
+    def settle(self, index: int, slot: Slot) -> None:
+        """Say of bytes that were in memory that they are on disk; not of what came later.
 
         Args:
             index: The chunk.
             slot: As it was before the disk was asked.
-            is_on_disk: What the disk said.
         """
         with disk_errors(), self._locked():
             if self.read(index) == slot:
-                self._write(index, replace(slot, come_bytes=slot.come_bytes if is_on_disk else 0, boot=ON_DISK))
+                self._write(index, replace(slot, boot=ON_DISK))
+
+    def lose_what_is_in_memory(self, total: int) -> None:
+        """Let nothing count that nobody has seen on disk."""
+        for index, slot in enumerate(self.read_all(total)):
+            if slot.is_in_memory:
+                with disk_errors(), self._locked():
+                    if self.read(index) == slot:
+                        self._write(index, replace(slot, come_bytes=0, boot=ON_DISK))
 
     def wipe(self, total: int) -> None:
         """Let nothing count and no writer go on."""

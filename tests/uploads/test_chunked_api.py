@@ -15,6 +15,7 @@ import pytest
 from premrunner.config import load_settings
 from premrunner.domain import upload_completion
 from premrunner.domain.uploads import UploadLimits
+from premrunner.errors import DiskFull
 from premrunner.storage import upload_files, upload_ledger
 from premrunner.storage.upload_files import UploadFiles
 from tests.uploads.sending import noise
@@ -68,6 +69,10 @@ def stored(services, upload) -> list[bytes]:
 
 def message(answer) -> str:
     return answer.json["error"]["message"]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_the_originals_three_calls_work_field_for_field(api, services):
@@ -349,9 +354,6 @@ def test_a_client_that_asks_with_a_digest_goes_on_with_its_unfinished_upload(api
 def test_a_disk_that_is_too_full_for_the_digest_is_told_at_once_and_completing_goes_on_later(
     api, services, monkeypatch
 ):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     upload = start(api, CHUNK, chunkSize=CHUNK)
     with monkeypatch.context() as disk:
         disk.setattr("premrunner.storage.upload_hasher.try_lock", full)
@@ -365,8 +367,10 @@ def test_a_disk_that_is_too_full_for_the_digest_is_told_at_once_and_completing_g
 
 @pytest.fixture
 def lazy_disk(monkeypatch):
-    """Nothing is brought to disk before somebody asks."""
+    """Nothing is brought to disk before somebody asks, or does it by this."""
+    settle = UploadFiles.settle
     monkeypatch.setattr(UploadFiles, "settle", lambda *_: None)
+    return settle
 
 
 def test_what_is_said_to_have_arrived_is_on_disk(api, services, monkeypatch, lazy_disk):
@@ -379,17 +383,26 @@ def test_what_is_said_to_have_arrived_is_on_disk(api, services, monkeypatch, laz
     assert synced == list(services.uploads._files.stored(services.uploads.get(upload)))
 
 
-def test_what_the_disk_does_not_take_is_told_and_counts_no_more(api, monkeypatch, lazy_disk):
-    def full(_file):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    upload = start(api, 2 * CHUNK, chunkSize=CHUNK)
+def test_of_what_the_disk_does_not_take_nothing_counts(api, services, monkeypatch, lazy_disk):
+    upload = start(api, 3 * CHUNK, chunkSize=CHUNK)
     put(api, upload, 0, noise(CHUNK))
+    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == [[0, 0]]
+    put(api, upload, 1, noise(CHUNK))
+    put(api, upload, 2, noise(CHUNK))
+    record = services.uploads.get(upload)
     with monkeypatch.context() as disk:
         disk.setattr(upload_files, "sync_data", full)
-        answer = api.get(f"/v1/chunked-upload/{upload}")
+        with pytest.raises(DiskFull):
+            lazy_disk(services.uploads._files, record, upload_files.layout_of(record).place(1))
+    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == [[0, 0]]
+
+
+def test_a_full_disk_is_told_to_whoever_asks_what_has_arrived(api, monkeypatch, lazy_disk):
+    upload = start(api, CHUNK, chunkSize=CHUNK)
+    put(api, upload, 0, noise(CHUNK))
+    monkeypatch.setattr(upload_files, "sync_data", full)
+    answer = api.get(f"/v1/chunked-upload/{upload}")
     assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
-    assert api.get(f"/v1/chunked-upload/{upload}").json["received"] == []
 
 
 def test_a_machine_that_lost_its_power_asks_again_for_what_was_in_its_memory(api, services, monkeypatch, lazy_disk):

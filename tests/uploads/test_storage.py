@@ -88,18 +88,19 @@ def test_what_is_in_memory_can_be_read_here_until_the_machine_starts_anew(ledger
     assert (ledger.read(0).received_bytes, ledger.read(0).is_elsewhere) == (0, True)
 
 
-@pytest.mark.parametrize("is_on_disk", [True, False])
-def test_what_was_in_memory_is_on_disk_or_lost(ledger, is_on_disk):
-    ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
-    ledger.settle(0, ledger.read(0), is_on_disk=is_on_disk)
-    assert (ledger.read(0).received_bytes, ledger.read(0).boot) == (10 if is_on_disk else 0, ON_DISK)
+def test_what_was_in_memory_is_on_disk_or_lost(ledger):
+    for index in range(3):
+        ledger.commit(index, ledger.claim(index).writer, 10, is_on_disk=False)
+    ledger.settle(0, ledger.read(0))
+    ledger.lose_what_is_in_memory(3)
+    assert [(slot.received_bytes, slot.boot) for slot in ledger.read_all(3)] == [(10, ON_DISK), *[(0, ON_DISK)] * 2]
 
 
 def test_what_came_while_the_disk_was_asked_is_not_settled(ledger):
     ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
     before = ledger.read(0)
     ledger.commit(0, ledger.claim(0).writer, 10, is_on_disk=False)
-    ledger.settle(0, before, is_on_disk=True)
+    ledger.settle(0, before)
     assert ledger.read(0).is_in_memory
 
 
