@@ -58,7 +58,7 @@ export class Arrival {
   }
 
   /** Show the model that was made of the same files before; `choices` as in `Known`. */
-  isKnown(models, choices) {
+  recognise(models, choices) {
     this.#phase = new Known(this, models, choices);
   }
 

@@ -28,7 +28,7 @@ export class Offer {
     const record = await begin(name, findings.files, await sha256Of(findings.files));
     if (record.sameModels.length && !isWantedAgain) {
       await giveUp(record.modelId);
-      return arrival.isKnown(record.sameModels, { importAgain: () => this.start(true), dismiss: () => this.dismiss() });
+      return arrival.recognise(record.sameModels, { importAgain: () => this.start(true), dismiss: () => this.dismiss() });
     }
     arrival.name = name;
     remember(record.modelId, { print: arrival.print, name, options, kind: findings.kind });

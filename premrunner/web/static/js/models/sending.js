@@ -97,7 +97,7 @@ export class Sending {
       this.arrival.leave();
     };
     this.upload = null;
-    this.arrival.isKnown(models, { importAgain: () => this.#import(path), dismiss });
+    this.arrival.recognise(models, { importAgain: () => this.#import(path), dismiss });
   }
 
   #offerImport(record) {
