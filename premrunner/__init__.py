@@ -4,6 +4,11 @@ Three edges (``web``, ``cli``, ``worker``) call one ``domain``, which uses ``eng
 ``docs/architecture.md`` is the map.
 """
 
-from importlib.metadata import version
 
-__version__ = version("premrunner")
+def __getattr__(name: str) -> str:
+    """Give ``__version__``, looked up when it is first asked for: that takes a command as long as starting Python."""
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version
+
+    return version("premrunner")

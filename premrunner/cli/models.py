@@ -1,6 +1,5 @@
 """Commands that bring and list models."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,8 +67,6 @@ def models(url: str | None, given_token: str | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def convert(arguments: tuple[str, ...]) -> None:
     """Turn safetensors, and an adapter if there is one, into one GGUF file."""
-    # Several pieces are at work already; more threads of the linear algebra library would wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from premrunner.weights.command_line import main as convert_files
 
     sys.exit(convert_files(arguments))

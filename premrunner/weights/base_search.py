@@ -13,8 +13,8 @@ from premrunner.weights.adapter import Adapter
 from premrunner.weights.checkpoint import INDEX_NAME
 from premrunner.weights.errors import BaseMismatch, BaseNotFound, BaseUnusable, WeightsInvalid
 from premrunner.weights.json_file import MAX_JSON_BYTES, read_json_object
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import NO_PLACES, Places
-from premrunner.weights.rows import OpenFiles
 from premrunner.weights.task import open_merge
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")

@@ -80,6 +80,16 @@ def open_checkpoint(folder: Path, places: Places = NO_PLACES) -> Checkpoint:
     return Checkpoint(tensors, tuple(files))
 
 
+def probable_sources(source: Path, places: Places = NO_PLACES) -> Sequence[Path]:
+    """List the files that a conversion will most likely read, without opening one.
+
+    Args:
+        source: A folder, or a GGUF file.
+        places: Where the bytes of files are that have none of their own.
+    """
+    return [source] if source.is_file() else _candidates(source, places)
+
+
 def refuse_quantized(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
     """Tell the owner of a quantized checkpoint what it is.
 

@@ -1,15 +1,26 @@
-"""``premrunner convert``: the library from a terminal, with a progress bar."""
+"""``premrunner convert``: the library from a terminal, with a progress bar.
+
+What takes long to load is loaded while the weights are hashed already.
+"""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from premrunner.errors import PremRunnerError
-from premrunner.weights.convert import Conversion, convert
-from premrunner.weights.output_type import OUTPUT_TYPE_NAMES
+from premrunner.weights.checkpoint import probable_sources
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.progress import Progress
+from premrunner.weights.source_digests import SourceDigests
 
+if TYPE_CHECKING:
+    from premrunner.weights.convert import Conversion
+
+# How long a thread that loads a library may keep Python's lock from those that hash; a tenth of what Python allows.
+_LOCK_SECONDS = 0.0005
 _BAR_CHARACTERS = 30
 _LABELS = {"copying": "Copying", "converting": "llama.cpp converts", "checking": "Checking", "writing": "Writing "}
 
@@ -21,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quantize",
         default="auto",
-        choices=OUTPUT_TYPE_NAMES,
+        metavar="TYPE",
         type=str.lower,
-        help="default: as the weights are stored",
+        help="f32, f16, bf16, q8_0, q6_k, q5_k_m, q4_k_m or q4_0; default: auto, as the weights are stored",
     )
     parser.add_argument("--name", help="what the model is called inside the file; default: by its card or folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the GGUF file to write")
@@ -33,14 +44,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert, and give the exit status."""
     show = _show_progress if sys.stderr.isatty() else None
     try:
-        conversion = convert(
-            arguments.folder,
-            arguments.output,
-            adapter=arguments.adapter,
-            output_type=arguments.quantize,
-            name=arguments.name,
-            progress=show,
-        )
+        with SourceDigests(OpenFiles()) as digests:
+            digests.begin(probable_sources(arguments.folder))
+            from premrunner.weights.convert import convert
+
+            conversion = convert(
+                arguments.folder,
+                arguments.output,
+                adapter=arguments.adapter,
+                output_type=arguments.quantize,
+                name=arguments.name,
+                digests=digests,
+                progress=show,
+            )
     except PremRunnerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -49,7 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m premrunner.weights``."""
+    """Run the command in a process of its own, whose threads it tunes."""
+    sys.setswitchinterval(_LOCK_SECONDS)
+    # Several pieces are merged at once already; BLAS threads on top of that would only wait for each other. It reads
+    # this when numpy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog="premrunner convert", description="Convert safetensors to one GGUF file.")
     add_arguments(parser)
     return run(parser.parse_args(argv))
@@ -63,7 +83,7 @@ def _show_progress(progress: Progress) -> None:
     sys.stderr.flush()
 
 
-def _summary(conversion: Conversion) -> str:
+def _summary(conversion: "Conversion") -> str:
     return (
         f"{conversion.path}\n"
         f"  {conversion.architecture}, {conversion.parameter_count / 1e6:.0f} M parameters, {conversion.output_type}\n"

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from gguf import GGMLQuantizationType
 
 from premrunner.errors import StorageFailed
 from premrunner.weights import foreign_converter
-from premrunner.weights.checkpoint import open_checkpoint
+from premrunner.weights.checkpoint import open_checkpoint, probable_sources
 from premrunner.weights.gguf_writer import storage_reason, write_gguf
 from premrunner.weights.lineage import Lineage
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import NO_PLACES, Places, lay_out
+from premrunner.weights.plan import Plan
 from premrunner.weights.progress import Progress, ProgressMeter, Stage
-from premrunner.weights.rows import OpenFiles
-from premrunner.weights.stream import stream_values
+from premrunner.weights.source_digests import SourceDigests
+from premrunner.weights.stream import Piece, stream_values
 from premrunner.weights.survey import SourceFile, survey
 from premrunner.weights.task import Task, open_rewrite_task, open_task
 
@@ -53,6 +53,7 @@ def convert(
     output_type: str = "auto",
     name: str | None = None,
     places: Places = NO_PLACES,
+    digests: SourceDigests | None = None,
     progress: Callable[[Progress], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Conversion:
@@ -68,6 +69,7 @@ def convert(
         output_type: One of ``OUTPUT_TYPE_NAMES``; ``auto`` keeps the type that the weights are stored in.
         name: What the model is called in the file; by default what its card or folder says.
         places: Where the bytes of files are that have none of their own.
+        digests: Of sources that somebody began to hash already, with places of their own; closed at the end.
         progress: Told how far it is, at most ten times a second, from any thread.
         is_cancelled: Asked often; once it says yes, the work stops.
 
@@ -77,16 +79,15 @@ def convert(
         Cancelled: On demand.
     """
     watch = _Watch(progress, is_cancelled)
-    files = OpenFiles(places)
-    try:
-        task = open_task(source, adapter, files, output_type=output_type, name=name)
-        return _carry_out(task, destination, files, watch)
-    except foreign_converter.NEEDING_IT:
-        if adapter or not foreign_converter.is_installed():
-            raise
-        return _convert_with_llama_cpp(source, destination, files, watch, output_type=output_type, name=name)
-    finally:
-        files.close()
+    with digests or SourceDigests(OpenFiles(places)) as digests:
+        digests.begin(probable_sources(source, digests.files.places))
+        try:
+            task = open_task(source, adapter, digests.files, output_type=output_type, name=name)
+            return _carry_out(task, destination, digests, watch)
+        except foreign_converter.NEEDING_IT:
+            if adapter or not foreign_converter.is_installed():
+                raise
+            return _convert_with_llama_cpp(source, destination, digests, watch, output_type=output_type, name=name)
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,13 @@ class _Watch:
         return ProgressMeter(stage, total_bytes, self.report, self.is_cancelled)
 
 
-def _carry_out(task: Task, destination: Path, files: OpenFiles, watch: _Watch) -> Conversion:
-    sources = _survey(task, files, watch)
+def _carry_out(task: Task, destination: Path, digests: SourceDigests, watch: _Watch) -> Conversion:
+    sources = _survey(task, digests, watch)
     plan = task.plan
     lineage = Lineage(tuple(sources), task.base_model_name, {"output_type": plan.output_type, **task.options})
     plan.metadata.extend(lineage.entries())
     meter = watch.meter("writing", sum(info.size_bytes for info in plan.infos))
-    values = (_metered(pieces, meter) for pieces in stream_values(plan.tensors, plan.kinds))
-    written = write_gguf(destination, plan.metadata, plan.infos, values)
+    written = write_gguf(destination, plan.metadata, plan.infos, _values(plan, digests, meter))
     return Conversion(
         path=written.path,
         size_bytes=written.size_bytes,
@@ -123,9 +123,10 @@ def _carry_out(task: Task, destination: Path, files: OpenFiles, watch: _Watch) -
 
 
 def _convert_with_llama_cpp(
-    source: Path, destination: Path, files: OpenFiles, watch: _Watch, *, output_type: str, name: str | None
+    source: Path, destination: Path, digests: SourceDigests, watch: _Watch, *, output_type: str, name: str | None
 ) -> Conversion:
     """Let llama.cpp's converter make a file beside the destination, and write that anew as it was asked for."""
+    files = digests.files
     stored_bytes = open_checkpoint(source, files.places).size_bytes
     plain = output_type if output_type in foreign_converter.PLAIN_TYPES else "auto"
     try:
@@ -136,22 +137,30 @@ def _convert_with_llama_cpp(
             lay_out(source, folder, files.places, watch.meter("copying", stored_bytes).advance)
             foreign_converter.run_converter(folder, between, plain, watch.meter("converting", stored_bytes).advance)
             task = open_rewrite_task(source, between, files, output_type=output_type, name=name)
-            return _carry_out(task, destination, files, watch)
+            return _carry_out(task, destination, digests, watch)
     except OSError as error:
         raise StorageFailed(storage_reason(error)) from error
 
 
-def _survey(task: Task, files: OpenFiles, watch: _Watch) -> list[SourceFile]:
+def _survey(task: Task, digests: SourceDigests, watch: _Watch) -> list[SourceFile]:
     paths = [path for source in task.sources for path in source.paths]
-    meter = watch.meter("checking", sum(files.size_bytes(path) for path in paths))
+    meter = watch.meter("checking", sum(digests.files.size_bytes(path) for path in paths))
+    digests.follow(paths, meter.advance)
     return [
         found
         for source in task.sources
-        for found in survey(source.role, source.paths, source.tensors, files, meter.advance)
+        for found in survey(source.role, source.paths, source.tensors, digests, lambda: meter.advance(0))
     ]
 
 
-def _metered(pieces: Iterator[npt.NDArray[np.generic]], meter: ProgressMeter) -> Iterator[npt.NDArray[np.generic]]:
+def _values(plan: Plan, digests: SourceDigests, meter: ProgressMeter) -> Iterator[Iterator[Piece]]:
+    """Give each tensor's bytes in pieces; the last is only the end if they came from what was hashed."""
+    for pieces in stream_values(plan.tensors, plan.kinds):
+        yield _metered(pieces, meter)
+    digests.refuse_changed()
+
+
+def _metered(pieces: Iterator[Piece], meter: ProgressMeter) -> Iterator[Piece]:
     for piece in pieces:
         meter.advance(piece.nbytes)
         yield piece

@@ -17,10 +17,11 @@ from premrunner.weights.errors import BaseMismatch, UnsupportedAdapter, Unsuppor
 from premrunner.weights.gguf_file import GGUFFile, GGUFRows
 from premrunner.weights.merged_rows import MergedRows
 from premrunner.weights.metadata import Metadata
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.output_type import Kind, OutputType
 from premrunner.weights.quantization_plan import is_70b, plan_types
 from premrunner.weights.rearranged_rows import InterleavedRows, ShiftedRows, TransposedRows, UprightRows
-from premrunner.weights.rows import OpenFiles, Rows, StoredRows
+from premrunner.weights.rows import Rows, StoredRows
 from premrunner.weights.tensor_plan import PlannedTensor
 
 _EMBEDDINGS, _OUTPUT = "token_embd.weight", "output.weight"

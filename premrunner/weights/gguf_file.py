@@ -15,7 +15,7 @@ from premrunner.weights.errors import NotWeights, WeightsInvalid
 from premrunner.weights.gguf_header import GgufArray, Value
 from premrunner.weights.gguf_parser import read_header
 from premrunner.weights.metadata import Entry, Metadata
-from premrunner.weights.rows import OpenFiles
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.values import BLOCKS, Array
 
 _NATIVE: dict[GGMLQuantizationType, tuple[str, npt.DTypeLike]] = {

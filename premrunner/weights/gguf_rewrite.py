@@ -2,10 +2,10 @@
 
 from premrunner.weights.gguf_file import GGUFFile, GGUFRows
 from premrunner.weights.metadata import Metadata
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.output_type import OUTPUT_TYPES, Kind, OutputType
 from premrunner.weights.plan import Plan, last_entries
 from premrunner.weights.quantization_plan import is_70b, plan_types
-from premrunner.weights.rows import OpenFiles
 from premrunner.weights.tensor_plan import PlannedTensor
 
 

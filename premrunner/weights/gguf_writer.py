@@ -17,10 +17,10 @@ from typing import Any
 from gguf import GGUF_DEFAULT_ALIGNMENT, GGUF_VERSION, GGMLQuantizationType
 
 from premrunner.errors import StorageFailed
-from premrunner.weights.background_sync import BackgroundSync
 from premrunner.weights.hashing import BackgroundSha256
 from premrunner.weights.metadata import Metadata
 from premrunner.weights.quantize import row_bytes
+from premrunner.weights.write_back import WriteBack
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,10 @@ def write_gguf(
     descriptor, name = -1, ""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent)
-        with (
-            open(descriptor, "wb", buffering=0) as file,  # noqa: PTH123
-            BackgroundSync(descriptor) as sync,
-            BackgroundSha256() as digest,
-        ):
-            size_bytes = _write(file, digest, sync, _header(metadata, tensors), tensors, values)
+        with open(descriptor, "wb", buffering=0) as file, BackgroundSha256() as digest:  # noqa: PTH123
+            size_bytes = _write(file, digest, _header(metadata, tensors), tensors, values)
             os.fchmod(descriptor, 0o644)
-            sync.finish()
+            os.fsync(descriptor)
             sha256 = digest.hexdigest()
         Path(name).replace(destination)
         _sync_folder(destination.parent)
@@ -99,12 +95,11 @@ def write_gguf(
 def _write(
     file: Any,
     digest: BackgroundSha256,
-    sync: BackgroundSync,
     header: bytes,
     tensors: Sequence[TensorInfo],
     values: Iterable[Iterable[Any]],
 ) -> int:
-    total = 0
+    total, write_back = 0, WriteBack(file.fileno())
 
     def put(buffer: Any) -> int:
         rest = memoryview(buffer).cast("B")
@@ -112,7 +107,7 @@ def _write(
         count = len(rest)
         while rest:
             rest = rest[file.write(rest) :]
-        sync.advance(count)
+        write_back.advance(count)
         return count
 
     total += put(header)

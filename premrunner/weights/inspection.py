@@ -16,10 +16,10 @@ from premrunner.weights.config import read_config
 from premrunner.weights.errors import NotWeights
 from premrunner.weights.gguf_file import GGUFFile, read_gguf
 from premrunner.weights.model import open_model
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.output_type import stored_output_type
 from premrunner.weights.places import NO_PLACES, Places
 from premrunner.weights.plan import plan_conversion
-from premrunner.weights.rows import OpenFiles
 from premrunner.weights.source import checkpoint_tensors
 from premrunner.weights.tokenizers.chat_template import chat_template_entries
 from premrunner.weights.tokenizers.files import TokenizerFiles

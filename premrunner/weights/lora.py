@@ -11,8 +11,9 @@ from premrunner.weights.adapter import Adapter, LayerChange
 from premrunner.weights.architectures.family import Family
 from premrunner.weights.errors import BaseMismatch, UnsupportedAdapter
 from premrunner.weights.merged_rows import MergedRows
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.rearranged_rows import EveryNthColumn, SlicedRows, StackedRows, TransposedRows
-from premrunner.weights.rows import OpenFiles, Rows, StoredRows
+from premrunner.weights.rows import Rows, StoredRows
 from premrunner.weights.source import NamedRows
 
 _EMBEDDINGS, _OUTPUT = "model.embed_tokens.weight", "lm_head.weight"

@@ -16,9 +16,9 @@ from premrunner.weights.gguf_writer import TensorInfo
 from premrunner.weights.metadata import Entry, Metadata
 from premrunner.weights.model import Model
 from premrunner.weights.model_card import general_entries
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.output_type import OutputType, output_type_named, stored_output_type
 from premrunner.weights.quantization_plan import is_70b, plan_types
-from premrunner.weights.rows import OpenFiles
 from premrunner.weights.shape_check import check_shapes
 from premrunner.weights.source import NamedRows
 from premrunner.weights.tensor_plan import PlannedTensor, plan_tensors

@@ -7,7 +7,8 @@ from typing import Any
 from premrunner.weights.checkpoint import Checkpoint
 from premrunner.weights.errors import WeightsInvalid
 from premrunner.weights.float8 import SCALE_SUFFIXES, UNUSED_SUFFIXES, scaled
-from premrunner.weights.rows import OpenFiles, Rows, StoredRows
+from premrunner.weights.open_files import OpenFiles
+from premrunner.weights.rows import Rows, StoredRows
 from premrunner.weights.values import NUMPY_DTYPES
 
 # Buffers that old checkpoints keep and nobody reads.

@@ -1,29 +1,26 @@
-"""Read every source once before the first byte is written: its SHA-256, and whether all weights are finite.
+"""Look at every source before the first byte is written: its SHA-256, and whether all weights are finite.
 
 The digests belong at the front of the GGUF file, whose own digest is computed while it is written, so they cannot be
-had in the same pass. The second pass then reads from the system's cache.
+had in the same pass. Each thread reads for itself, behind the other from the system's cache: neither waits.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import cycle
 from os import cpu_count
 from pathlib import Path
 
 import numpy as np
 
 from premrunner.weights.errors import ValuesNotFinite
-from premrunner.weights.hashing import BUFFERS, BackgroundSha256
-from premrunner.weights.rows import OpenFiles
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.safetensors import StoredTensor
+from premrunner.weights.source_digests import SourceDigests
 from premrunner.weights.values import NUMPY_DTYPES, count_not_finite
 
-# Small enough that what was read is still in the processor's cache when it is hashed; a multiple of every value's size.
+# Small enough that what was read is still in the processor's cache when it is looked at; a multiple of every value's
+# size.
 CHUNK_BYTES = 1024 * 1024
-
-Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -41,64 +38,53 @@ class SourceFile:
 
 
 def survey(
-    role: str, paths: Sequence[Path], tensors: Iterable[StoredTensor], files: OpenFiles, advance: Advance
+    role: str,
+    paths: Sequence[Path],
+    tensors: Iterable[StoredTensor],
+    digests: SourceDigests,
+    refuse_cancelled: Callable[[], None] = lambda: None,
 ) -> list[SourceFile]:
-    """Hash files and look at every value in them.
+    """Look at every value in some files, and wait for their digests.
 
     Args:
         role: What the files are to the conversion.
-        paths: Files to hash, in the order of the result.
-        tensors: Those that lie in them; only their values are looked at.
-        files: To read through.
-        advance: Told the bytes that were read, from several threads; may raise to stop.
+        paths: Of the files, in the order of the result.
+        tensors: Those that lie in them.
+        digests: That follow the files.
+        refuse_cancelled: Asked often, from several threads; may raise to stop.
 
     Raises:
         ValuesNotFinite: Some weights are NaN or infinite.
+        WeightsInvalid: A file was written to meanwhile.
     """
-    by_file: dict[Path, list[StoredTensor]] = {path: [] for path in paths}
+    by_file: dict[Path, list[StoredTensor]] = {}
     for tensor in tensors:
         by_file.setdefault(tensor.path, []).append(tensor)
     counts: dict[str, int] = {}
-    # Each file takes two threads: one reads and looks, one hashes.
+    # As many threads hash meanwhile.
     with ThreadPoolExecutor(max_workers=max(1, (cpu_count() or 1) // 2), thread_name_prefix="survey") as pool:
-        results = list(pool.map(partial(_survey_file, role, files=files, advance=advance), by_file.items()))
-    for found, bad in results:
-        counts |= bad
-        if bad:
-            raise ValuesNotFinite(counts, file_name=found.name)
-    return [found for found, _ in results]
+        looks = {path: pool.submit(_look, held, digests.files, refuse_cancelled) for path, held in by_file.items()}
+    for path, look in looks.items():
+        counts |= look.result()
+        if counts:
+            raise ValuesNotFinite(counts, file_name=path.name)
+    return [SourceFile(role, path.name, digests.files.size_bytes(path), digests.of(path)) for path in paths]
 
 
-def _survey_file(
-    role: str, item: tuple[Path, list[StoredTensor]], *, files: OpenFiles, advance: Advance
-) -> tuple[SourceFile, dict[str, int]]:
-    path, tensors = item
-    size_bytes = files.size_bytes(path)
+def _look(tensors: Sequence[StoredTensor], files: OpenFiles, refuse_cancelled: Callable[[], None]) -> dict[str, int]:
+    """Count what is NaN or infinite in each tensor of one file that has any."""
     bad: dict[str, int] = {}
-    # Used in turns: memory that is asked for anew must be cleared by the system each time.
-    buffers = cycle([np.empty(CHUNK_BYTES, np.uint8) for _ in range(BUFFERS)])
-    with BackgroundSha256() as digest:
-        for tensor, begin, end in _ranges(tensors, size_bytes):
-            chunk = next(buffers)[: end - begin]
-            files.read_into(path, begin, chunk.data)
-            advance(end - begin)
-            digest.update(chunk)
-            if tensor and tensor.dtype in NUMPY_DTYPES:
-                count = count_not_finite(chunk.view(NUMPY_DTYPES[tensor.dtype]), tensor.dtype)
-                if count:
-                    bad[tensor.name] = bad.get(tensor.name, 0) + count
-        return SourceFile(role, path.name, size_bytes, digest.hexdigest()), bad
-
-
-def _ranges(tensors: Sequence[StoredTensor], size_bytes: int) -> Iterator[tuple[StoredTensor | None, int, int]]:
-    """Cut a whole file into ranges with the tensor that each belongs to; what lies between tensors belongs to none."""
-    place = 0
+    # Used again and again: memory that is asked for anew must be cleared by the system each time.
+    buffer = np.empty(CHUNK_BYTES, np.uint8)
     for tensor in sorted(tensors, key=lambda tensor: tensor.offset_bytes):
-        yield from ((None, begin, end) for begin, end in _cut(place, tensor.offset_bytes))
-        place = tensor.offset_bytes + tensor.size_bytes
-        yield from ((tensor, begin, end) for begin, end in _cut(tensor.offset_bytes, place))
-    yield from ((None, begin, end) for begin, end in _cut(place, size_bytes))
-
-
-def _cut(begin: int, end: int) -> Iterator[tuple[int, int]]:
-    return ((place, min(end, place + CHUNK_BYTES)) for place in range(begin, end, CHUNK_BYTES))
+        if tensor.dtype not in NUMPY_DTYPES:
+            continue
+        end = tensor.offset_bytes + tensor.size_bytes
+        for begin in range(tensor.offset_bytes, end, CHUNK_BYTES):
+            refuse_cancelled()
+            chunk = buffer[: end - begin]
+            files.read_into(tensor.path, begin, chunk.data)
+            count = count_not_finite(chunk.view(NUMPY_DTYPES[tensor.dtype]), tensor.dtype)
+            if count:
+                bad[tensor.name] = bad.get(tensor.name, 0) + count
+    return bad

@@ -13,9 +13,9 @@ from premrunner.weights.gguf_file import read_gguf
 from premrunner.weights.gguf_rewrite import plan_rewrite
 from premrunner.weights.lora import merge_adapter
 from premrunner.weights.model import Model, open_model, text_files
+from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.output_type import output_type_named
 from premrunner.weights.plan import Plan, plan_conversion, plan_gguf_merge
-from premrunner.weights.rows import OpenFiles
 from premrunner.weights.safetensors import StoredTensor
 from premrunner.weights.source import NamedRows, checkpoint_tensors
 from premrunner.weights.tokenizers.files import TokenizerFiles

@@ -14,6 +14,7 @@ from premrunner.weights.command_line import main
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import BaseNotFound, ShardsIncomplete, ValuesNotFinite, WeightsInvalid
 from premrunner.weights.inspection import inspect
+from premrunner.weights.output_type import OUTPUT_TYPE_NAMES
 from premrunner.weights.progress import Progress
 
 from .safetensors_file import stored, write_safetensors
@@ -227,6 +228,18 @@ def test_the_command_converts_and_says_what_it_made(
     assert status == 0
     assert "llama, 0 M parameters, q8_0" in capsys.readouterr().out
     assert (tmp_path / "out.gguf").exists()
+
+
+def test_the_command_names_every_output_type_and_refuses_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace(";", " ").split()
+    assert set(OUTPUT_TYPE_NAMES) <= set(words)
+
+    assert main([str(folder), "--quantize", "q9", "-o", str(tmp_path / "out.gguf")]) == 1
+    assert "'q9' is no output type; there are: auto, f32" in capsys.readouterr().err
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

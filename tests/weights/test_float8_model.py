@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from premrunner.weights.convert import convert
-from premrunner.weights.rows import OpenFiles, StoredRows
+from premrunner.weights.open_files import OpenFiles
+from premrunner.weights.rows import StoredRows
 from premrunner.weights.safetensors import read_header
 from premrunner.weights.values import to_float32
 

@@ -6,7 +6,8 @@ from gguf import GGMLQuantizationType, quants
 
 from premrunner.weights.errors import QuantizedCheckpoint, WeightsInvalid
 from premrunner.weights.float8 import scaled
-from premrunner.weights.rows import OpenFiles, StoredRows
+from premrunner.weights.open_files import OpenFiles
+from premrunner.weights.rows import StoredRows
 from premrunner.weights.safetensors import read_header
 from premrunner.weights.values import count_not_finite, to_bfloat16, to_float16, to_float32
 

@@ -15,8 +15,8 @@ from premrunner.storage.disk_errors import disk_errors
 from premrunner.weights.base_search import BaseCandidate, base_names, download_base, is_hub_id
 from premrunner.weights.errors import BaseNotFound
 from premrunner.weights.json_file import MAX_JSON_BYTES
-from premrunner.weights.rows import OpenFiles
-from premrunner.weights.survey import survey
+from premrunner.weights.open_files import OpenFiles
+from premrunner.weights.source_digests import SourceDigests
 
 READ_BYTES = 1024 * 1024
 # A broken connection is taken up again; after so many times without a single new byte it is the user's turn.
@@ -62,12 +62,10 @@ def _downloaded(run: ImportRun, hub_id: str) -> BaseCandidate:
         run.tools.bases.give_up(base_id)
         raise
     run.report.say("Checking what was downloaded.")
-    files, paths = OpenFiles(), sorted(folder.iterdir())
-    try:
-        sources = survey("base", paths, [], files, lambda _: run.watch.check())
-    finally:
-        files.close()
-    digests = {source.name: source.sha256 for source in sources}
+    paths = sorted(folder.iterdir())
+    with SourceDigests(OpenFiles()) as running:
+        running.follow(paths, lambda _: run.watch.check())
+        digests = {path.name: running.of(path) for path in paths}
     base = run.tools.bases.finish(Base(base_id, hub_id, (hub_id,), "download", 0, datetime.now(timezone.utc), digests))
     return BaseCandidate(run.tools.bases.folder(base.id), (hub_id,))
 

@@ -1,0 +1,56 @@
+"""Files opened once for positional reads from several threads; imports nothing that takes long to load."""
+
+import os
+import threading
+from pathlib import Path
+
+from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.places import NO_PLACES, Places, place_of
+
+
+class OpenFiles:
+    """Files opened once for positional reads from several threads.
+
+    Not a memory map: a map counts as memory in use, and kills the process with SIGBUS when somebody shortens the file.
+
+    Args:
+        places: Where the bytes of files are that have none of their own.
+    """
+
+    def __init__(self, places: Places = NO_PLACES) -> None:
+        self.places = places
+        self._descriptors: dict[Path, int] = {}
+        self._lock = threading.Lock()
+
+    def read_into(self, path: Path, offset_bytes: int, target: memoryview) -> None:
+        """Fill ``target`` from an offset in a file.
+
+        Raises:
+            WeightsInvalid: The file has become shorter since it was checked.
+        """
+        if path in self.places:
+            offset_bytes += self.places[path].offset_bytes
+        descriptor = self._descriptor(self.places[path].path if path in self.places else path)
+        while len(target):
+            count = os.preadv(descriptor, [target], offset_bytes)
+            if not count:
+                raise WeightsInvalid(f"{path.name} became shorter while it was read.", file_name=path.name)
+            target = target[count:]
+            offset_bytes += count
+
+    def size_bytes(self, path: Path) -> int:
+        """Return how many bytes a file has."""
+        return place_of(path, self.places).size_bytes
+
+    def close(self) -> None:
+        """Close them all."""
+        with self._lock:
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+            self._descriptors.clear()
+
+    def _descriptor(self, path: Path) -> int:
+        with self._lock:
+            if path not in self._descriptors:
+                self._descriptors[path] = os.open(path, os.O_RDONLY)
+            return self._descriptors[path]
