@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gguf import GGMLQuantizationType, quants
 
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.ggml_library import native_float16
+from premrunner.weights.ggml_library import native_float16, native_float32
 
 Float32 = npt.NDArray[np.float32]
 Array = npt.NDArray[np.generic]
@@ -28,6 +28,10 @@ NUMPY_DTYPES: dict[str, npt.DTypeLike] = {
     "F8_E4M3": np.dtype("u1"),
     "F8_E5M2": np.dtype("u1"),
 }
+
+# Widened on their way to float16 at a time: so few stay in the processor's cache, and need no memory that the system
+# must clear first.
+_BLOCK_VALUES = 128 * 1024
 
 # For each float format: the bits without the sign, and the smallest pattern that is infinite or NaN.
 _NOT_FINITE_FROM: dict[str, tuple[npt.DTypeLike, int, int]] = {
@@ -52,6 +56,8 @@ def to_float32(values: Array, dtype: str) -> Float32:
     """
     if dtype.startswith(BLOCKS):
         return _dequantized(values, GGMLQuantizationType[dtype.removeprefix(BLOCKS)])
+    if dtype == "BF16" and (widen := native_float32()):
+        return widen(values.view(np.uint16))
     if dtype == "BF16":
         bits = values.astype(np.uint32)
         bits <<= np.uint32(16)  # In place: memory that is asked for anew must be cleared by the system each time.
@@ -79,7 +85,11 @@ def to_float16(values: Array, dtype: str, name: str) -> npt.NDArray[np.float16]:
         WeightsInvalid: A value is too large for float16, whose greatest is 65504.
     """
     if narrow := native_float16():
-        rounded = narrow(to_float32(values, dtype))
+        rounded = np.empty(values.shape, np.float16)
+        flat, target = values.reshape(-1), rounded.reshape(-1)
+        for first in range(0, flat.size, _BLOCK_VALUES):
+            block = slice(first, first + _BLOCK_VALUES)
+            narrow(to_float32(flat[block], dtype), target[block])
     elif dtype == "BF16":
         # A look into a table of all 65536 is three times as fast as numpy's conversion.
         rounded = np.take(_float16_of_bfloat16(), values.view(np.uint16))
@@ -95,14 +105,17 @@ def to_float16(values: Array, dtype: str, name: str) -> npt.NDArray[np.float16]:
 def count_not_finite(values: Array, dtype: str) -> int:
     """Count NaN and infinity.
 
-    Looks at the bits: the greatest pattern decides, and only where one is found are they counted, so a sound tensor
-    costs one pass at the speed of memory.
+    Looks at the bits: the greatest pattern of each sign decides, and only where one is not finite are they counted, so
+    a sound tensor costs two passes over what the processor has in its cache.
     """
     if dtype not in _NOT_FINITE_FROM or not values.size:
         return 0
     unsigned, magnitude, smallest = _NOT_FINITE_FROM[dtype]
-    bits = values.view(unsigned) & np.array(magnitude, unsigned)
-    return int(np.count_nonzero(bits >= smallest)) if bits.max() >= smallest else 0
+    bits = values.view(unsigned)
+    # As signed numbers, all patterns with the sign's bit are less than those without.
+    if int(bits.max()) < smallest + magnitude + 1 and int(bits.view(f"i{bits.itemsize}").max()) < smallest:
+        return 0
+    return int(np.count_nonzero((bits & np.array(magnitude, unsigned)) >= smallest))
 
 
 def _dequantized(blocks: Array, kind: GGMLQuantizationType) -> Float32:
