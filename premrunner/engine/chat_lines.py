@@ -48,7 +48,7 @@ def chunk_of(line: Mapping[str, Any]) -> ChatChunk:
         EngineBroken: The line has not the shape of a chat line.
     """
     message = line.get("message") or {}
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         raise EngineBroken("The engine sent a chat line without a message.")
     return _chunk(line, message.get("content"), message.get("thinking"), message.get("tool_calls"))
 
@@ -61,15 +61,10 @@ def completion_chunk_of(line: Mapping[str, Any]) -> ChatChunk:
 def _chunk(
     line: Mapping[str, Any], content: str | None, thinking: str | None, tool_calls: Sequence[Any] | None = None
 ) -> ChatChunk:
-    is_last = bool(line.get("done"))
-    return ChatChunk(
-        content=content or "",
-        thinking=thinking or "",
-        tool_calls=tool_calls or (),
-        logprobs=line.get("logprobs") or (),
-        finish_reason=(line.get("done_reason") or "stop") if is_last else None,
-        usage=usage_of(line) if is_last else None,
-    )
+    chunk = ChatChunk(content or "", thinking or "", tool_calls or (), line.get("logprobs") or ())
+    if line.get("done"):
+        chunk.finish_reason, chunk.usage = line.get("done_reason") or "stop", usage_of(line)
+    return chunk
 
 
 def usage_of(line: Mapping[str, Any]) -> Usage:
