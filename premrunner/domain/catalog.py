@@ -70,8 +70,12 @@ class Catalog:
         """
         with self._lock:
             if time.monotonic() - self._cached_at > FRESH_SECONDS:
-                self._cached = _merge(self._engine.models(), self._models.all())
-                self._cached_at = time.monotonic()
+                self._cached_at = time.monotonic()  # Before asking: what changes meanwhile has not been seen.
+                try:
+                    self._cached = _merge(self._engine.models(), self._models.all())
+                except BaseException:
+                    self.forget()
+                    raise
             return self._cached
 
     def known(self, key: AccessKey | None = None) -> Sequence[CatalogModel]:
@@ -85,6 +89,15 @@ class Catalog:
         except EngineError:
             models = _merge((), self._models.all())
         return [model for model in models if model.is_open_to(key)]
+
+    def listed(self, key: AccessKey | None = None) -> Sequence[CatalogModel]:
+        """Return what is known, asked anew: whoever asks for a list may have seen another process change it.
+
+        Args:
+            key: Leave out what this key may not call.
+        """
+        self.forget()
+        return self.known(key)
 
     def made_of(self, sha256: str) -> Sequence[CatalogModel]:
         """Return the models that can be called and were made of the very same upload, or of this very GGUF."""

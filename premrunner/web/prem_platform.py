@@ -21,7 +21,7 @@ traces = Blueprint("traces_legacy", __name__)
 def list_models() -> Response:
     """List the models as a bare array, for Prem's old SDK."""
     return jsonify(
-        [prem_legacy.legacy_model(model) for model in services().catalog.known(access_key()) if model.is_ready]
+        [prem_legacy.legacy_model(model) for model in services().catalog.listed(access_key()) if model.is_ready]
     )
 
 

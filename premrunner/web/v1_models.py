@@ -20,7 +20,7 @@ bp = Blueprint("v1_models", __name__)
 @operation(answer="Models")
 def list_models() -> Response:
     """List the models: OpenAI's ``data``, and the original's ``models`` beside it."""
-    models = services().catalog.known(access_key())
+    models = services().catalog.listed(access_key())
     return jsonify(
         object="list",
         data=[openai_model(model) for model in models if model.is_ready],

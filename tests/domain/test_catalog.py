@@ -65,6 +65,17 @@ def test_one_of_ours_is_found_although_the_list_is_older(engine, store):
         catalog.ours("nothing")
 
 
+def test_a_list_shows_what_another_process_has_just_changed(engine, store):
+    catalog = Catalog(engine, store)
+    assert list(catalog.listed()) == []
+    record = store.add("My Tune", "my-tune", 1)
+    engine.names = ["my-tune:latest"]
+    assert [model.model_id for model in catalog.listed()] == ["my-tune"]
+    store.remove(record.id)
+    engine.names = []
+    assert list(catalog.listed()) == []
+
+
 def test_without_the_engine_ours_are_known_and_none_is_ready(engine, store):
     record = store.add("My Tune", "my-tune", 1)
     assert record.created_at <= datetime.now(timezone.utc)

@@ -16,7 +16,6 @@ from premrunner.web.pages import chat_export
 from premrunner.web.pages.chat_settings import SETTINGS
 from premrunner.web.pages.chat_view import ModelChoice, branch_views, model_choices, speakers, view_of
 from premrunner.web.pages.pictures import send_picture
-from premrunner.web.pages.setup import known_models
 from premrunner.web.services import services
 
 bp = Blueprint("chat", __name__)
@@ -74,7 +73,7 @@ def list_page() -> str:
 @bp.get("/chat/models")
 def models() -> str:
     """Show the models to choose from, for a picker that is opened."""
-    return render_template("parts/model_choices.html", choices=model_choices(known_models()))
+    return render_template("parts/model_choices.html", choices=model_choices(services().catalog.listed()))
 
 
 @bp.get("/chat/images/<image_id>")
@@ -112,7 +111,7 @@ def export(conversation_id: str, kind: str) -> Response:
 def _page(template: str, **values: Any) -> str:
     """Render a page with the list of conversations and the models beside it."""
     shown: dict[str, Any] = {"conversation": None, "branch": None, "views": [], "settings": SETTINGS, **_listed()}
-    choices = model_choices(known_models())
+    choices = model_choices(services().catalog.listed())
     shown |= {**values, "choices": choices}
     conversation = shown["conversation"] or _newest(shown)
     wanted = request.args.get("model") or (conversation.model if conversation else "")

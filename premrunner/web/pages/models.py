@@ -9,7 +9,6 @@ from premrunner.domain.catalog import tagged
 from premrunner.errors import ModelNotFound
 from premrunner.events import ImportRecord
 from premrunner.web.pages.model_card import card_of, snippets_of
-from premrunner.web.pages.setup import known_models
 from premrunner.web.services import services
 
 bp = Blueprint("models", __name__)
@@ -39,7 +38,9 @@ def show() -> str:
     imports = services().imports.all()
     loaded, unfinished = _loaded(), {record.id for record in imports if record.status != "ready"}
     cards = [
-        card_of(model, loaded) for model in known_models() if model.record is None or model.record.id not in unfinished
+        card_of(model, loaded)
+        for model in services().catalog.listed()
+        if model.record is None or model.record.id not in unfinished
     ]
     return render_template(
         "models.html",
@@ -54,7 +55,7 @@ def show() -> str:
 @bp.get("/models/<model:model_id>")
 def show_one(model_id: str) -> str:
     """Show one model: what it is, where it came from, how it answers and how to call it."""
-    model = next((model for model in known_models() if model.answers_to(model_id)), None)
+    model = next((model for model in services().catalog.listed() if model.answers_to(model_id)), None)
     if model is None:
         raise ModelNotFound(model_id)
     snippets = snippets_of(model, request.host_url.rstrip("/"))
