@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LiveServer, start_server, stop_server
+from conftest import BUSY_SECONDS, LiveServer, start_server, stop_server
 from imports.conftest import zip_of
 from live.processes import children_of, wait_until_gone
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -53,7 +53,7 @@ def test_a_dropped_zip_becomes_a_model_that_answers(page, stored_zip):
     drop(page, stored_zip)
     card = arrival(page, "my-bot")
     expect(card.locator(".figures")).to_contain_text("135 million")
-    assert time.monotonic() - began_at < 5  # A second on a machine that does nothing else.
+    assert time.monotonic() - began_at < 1 + 2 * BUSY_SECONDS
     expect(card).to_contain_text("GGUF model in a ZIP · 98 MB to send")
     expect(card.locator(".figures")).to_contain_text("Q4_1")
     card.get_by_label("Name").fill("My bot")

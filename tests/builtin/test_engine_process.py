@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import BUSY_SECONDS
 
 from builtin.conftest import MODEL
 from builtin.running import CAPITAL, STORY, children, eventually, is_running
@@ -31,7 +32,7 @@ def run(*options: str) -> "subprocess.CompletedProcess[str]":
 def test_the_engine_answers_soon_after_its_start(start):
     started_at = time.monotonic()
     start().wait_until_ready()
-    assert time.monotonic() - started_at < 3.0  # 0.5 s on an idle machine; the suite is often not alone.
+    assert time.monotonic() - started_at < 1 + BUSY_SECONDS
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.1", "example.com", "::"])
@@ -68,7 +69,7 @@ def test_a_signal_ends_it_within_seconds_in_the_middle_of_an_answer(start_with_m
     sent_at = time.monotonic()
     engine.process.send_signal(sign)
     assert engine.process.wait(10) == 0
-    assert time.monotonic() - sent_at < 3.0
+    assert time.monotonic() - sent_at < 3 + BUSY_SECONDS
     eventually(lambda: not any(map(is_running, models)))
     with pytest.raises(Exception):  # noqa: B017, PT011  # How a connection that is cut looks depends on the moment.
         assert list(lines)[-1]["done"]
@@ -137,7 +138,7 @@ def test_a_client_that_leaves_a_silent_answer_frees_the_model(start_with_model):
         engine.session.post(engine.url + "/api/chat", json=whole, timeout=0.5)
     left_at = time.monotonic()
     engine.chat(MODEL, options={"num_predict": 1, "temperature": 0})
-    assert time.monotonic() - left_at < 2.0
+    assert time.monotonic() - left_at < 1 + BUSY_SECONDS
 
 
 def test_a_client_that_leaves_during_the_load_ends_the_load(start_with_model):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from conftest import BUSY_SECONDS
 from weights.tiny_models import write_tiny_model
 
 from premrunner.domain.imports.download_base import downloaded
@@ -93,7 +94,7 @@ def test_a_cancelled_download_ends_within_a_second_and_goes_on_later(tmp_path, m
         begun = time.monotonic()
         with pytest.raises(Cancelled):
             downloaded(run, "org/tiny")
-        assert time.monotonic() - begun < 3  # A second, and what a full machine adds.
+        assert time.monotonic() - begun < 1 + BUSY_SECONDS
         again = Wanted(tmp_path / "data", hub.template)
         with again.watch.running():
             assert downloaded(again, "org/tiny").names == ("org/tiny",)

@@ -19,7 +19,7 @@ from simple_websocket import Client, ConnectionClosed
 
 MIB = 1024 * 1024
 # As in deploy/gunicorn.conf.py: streams are told after three seconds, sockets after a quarter.
-SOCKET_SECONDS = 1.5
+SOCKET_SECONDS = 2.5
 SERVICE_RESTART = 1012
 
 
