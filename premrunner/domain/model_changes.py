@@ -133,8 +133,7 @@ class ModelChanges:
             ImportConflict: Its import does not stop.
             EngineError: The engine does not answer.
         """
-        self._tools.catalog.forget()
-        model = next((model for model in self._tools.catalog.known() if model.answers_to(name)), None)
+        model = next((model for model in self._tools.catalog.listed() if model.answers_to(name)), None)
         if model is None:
             raise ModelNotFound(name)
         if model.record is None:

@@ -102,7 +102,7 @@ class UploadFiles:
             return [Slot()] * layout.total
         with self._ledger(upload.id) as ledger:
             slots = ledger.read_all(layout.total)
-            in_memory = [layout.place(index) for index, slot in enumerate(slots) if slot.is_in_memory]
+            in_memory = [(layout.place(index), slot) for index, slot in enumerate(slots) if slot.is_in_memory]
             if not in_memory:
                 return slots
             self._settle(upload, ledger, in_memory)
@@ -117,23 +117,21 @@ class UploadFiles:
         """
         if (self._paths.upload(upload.id) / LEDGER).exists():  # Else the upload was given up.
             with self._ledger(upload.id) as ledger:
-                self._settle(upload, ledger, [place])
+                slot = ledger.read(place.index)
+                if slot.is_in_memory:
+                    self._settle(upload, ledger, [(place, slot)])
 
-    def _settle(self, upload: UploadRecord, ledger: Ledger, places: Sequence[ChunkPlace]) -> None:
+    def _settle(self, upload: UploadRecord, ledger: Ledger, in_memory: Sequence[tuple[ChunkPlace, Slot]]) -> None:
         """Bring chunks to disk, file by file."""
-        for file_index, group in groupby(places, key=lambda place: place.file_index):
-            slots = {place.index: ledger.read(place.index) for place in group}
-            waiting = {index: slot for index, slot in slots.items() if slot.is_in_memory}
-            if not waiting:
-                continue
+        for file_index, waiting in groupby(in_memory, key=lambda pair: pair[0].file_index):
             try:
                 self._sync(upload.id, file_index)
             except StorageFailed:
                 # The system tells of a failure once, and not whose bytes they were.
                 ledger.lose_what_is_in_memory(layout_of(upload).total)
                 raise
-            for index, slot in waiting.items():
-                ledger.settle(index, slot)
+            for place, slot in waiting:
+                ledger.settle(place.index, slot)
 
     def _sync(self, upload_id: str, file_index: int) -> None:
         with disk_errors():

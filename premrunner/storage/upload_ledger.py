@@ -144,17 +144,13 @@ class Ledger:
             index: The chunk.
             slot: As it was before the disk was asked.
         """
-        with disk_errors(), self._locked():
-            if self.read(index) == slot:
-                self._write(index, replace(slot, boot=ON_DISK))
+        self._replace(index, slot, replace(slot, boot=ON_DISK))
 
     def lose_what_is_in_memory(self, total: int) -> None:
         """Let nothing count that nobody has seen on disk."""
         for index, slot in enumerate(self.read_all(total)):
             if slot.is_in_memory:
-                with disk_errors(), self._locked():
-                    if self.read(index) == slot:
-                        self._write(index, replace(slot, come_bytes=0, boot=ON_DISK))
+                self._replace(index, slot, replace(slot, come_bytes=0, boot=ON_DISK))
 
     def wipe(self, total: int) -> None:
         """Let nothing count and no writer go on."""
@@ -171,6 +167,12 @@ class Ledger:
         with self._locked():
             data = os.pread(self._file, total * SLOT.size, 0)
         return [Slot(*fields) for fields in SLOT.iter_unpack(data.ljust(total * SLOT.size, b"\0"))]
+
+    def _replace(self, index: int, before: Slot, after: Slot) -> None:
+        """Write a slot, unless it is another one by now."""
+        with disk_errors(), self._locked():
+            if self.read(index) == before:
+                self._write(index, after)
 
     def _write(self, index: int, slot: Slot) -> None:
         os.pwrite(self._file, SLOT.pack(slot.writer, slot.come_bytes, slot.version, slot.boot), index * SLOT.size)
