@@ -14,11 +14,16 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
+from gevent import get_hub
+from gevent.monkey import is_module_patched
+
 from premrunner.net.chunked import ChunkedDecoder
 from premrunner.net.departure import has_left
 
 # Each open stream waits with a buffer of this size; the lines of an answer are a fraction of it.
 READ_BYTES = 8 * 1024
+# What gevent calls a socket that has something to read.
+READABLE = 1
 
 
 class Readable(Protocol):
@@ -65,7 +70,7 @@ class HttpReply:
         self._response = response
         self._cancellation = cancellation
         self._chunked = ChunkedDecoder() if response.chunked else None
-        self._receive: Callable[[int], bytes] = response.fp.read1
+        self._receive: Callable[[int], bytes] = self._receive_first
         self._is_open = True
         self.status = response.status
         self.headers = response.headers
@@ -87,9 +92,14 @@ class HttpReply:
             if not data:
                 raise http.client.IncompleteRead(b"")
             content = self._chunked.feed(data)
-            if self._connection.sock is not None:  # What came with the headers has been taken by now.
-                self._receive = self._connection.sock.recv
         return content
+
+    def _receive_first(self, size: int) -> bytes:
+        """Take what came with the headers; what follows comes from the socket itself."""
+        data = self._response.fp.read1(size)
+        if self._connection.sock is not None:
+            self._receive = _receiver(self._connection.sock)
+        return data
 
     @property
     def _has_ended(self) -> bool:
@@ -116,6 +126,23 @@ class HttpReply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _receiver(connection: socket.socket) -> Callable[[int], bytes]:
+    """Return how to receive from a server that says a little now and then: under gevent, wait before and not after.
+
+    gevent's own ``recv`` tries in vain, fails, and waits then.
+    """
+    if not is_module_patched("socket") or connection.gettimeout() is not None:
+        return connection.recv
+    hub = get_hub()
+    readable = hub.loop.io(connection.fileno(), READABLE)
+
+    def receive(size: int) -> bytes:
+        hub.wait(readable)
+        return connection.recv(size)
+
+    return receive
 
 
 class HttpPool:

@@ -2,14 +2,16 @@
 
 An insert on the request's own thread costs 0.07 ms when all is well and 90 ms when SQLite moves its log into the
 database, and all streams of a gevent worker would wait with it. So requests put what shall be written into a queue, and
-one native thread writes it in batches, one transaction each 20 ms (``docs/performance.md`` has the figures).
+one native thread writes it in batches, a transaction for what came in 50 ms, or at once for somebody who reads
+(``docs/performance.md`` has the figures).
 """
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from gevent.monkey import get_original
@@ -26,8 +28,11 @@ logger = logging.getLogger(__name__)
 # The real ones, also where gevent has replaced them: the thread must not belong to a hub.
 start_native_thread = get_original("_thread", "start_new_thread")
 native_sleep = get_original("time", "sleep")
+native_lock = get_original("_thread", "allocate_lock")
+NativeQueue = get_original("queue", "SimpleQueue")
 
-BATCH_SECONDS = 0.02
+BATCH_SECONDS = 0.05
+LOOK_SECONDS = 0.002
 BATCH_ROWS = 500
 # While the database does not take anything, at most so many rows are kept; then the oldest texts are given up.
 QUEUE_MOST = 20_000
@@ -73,7 +78,9 @@ class TraceWriter:
     def __init__(self, open_engine: Callable[[], Engine], processes: Processes) -> None:
         self._open_engine = open_engine
         self._processes = processes
-        self._queue: deque[Begin | Finish] = deque()
+        self._queue: SimpleQueue[Begin | Finish | None] = NativeQueue()
+        self._hurry = native_lock()  # Free when somebody waits for the batch.
+        self._hurry.acquire()
         self._taken = 0
         self._put = 0
         self._is_running = False
@@ -90,22 +97,26 @@ class TraceWriter:
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Wait until what was put before is in the database; tell whether it is."""
         goal, deadline = self._put, time.monotonic() + timeout_seconds
+        if self._taken < goal:
+            with suppress(RuntimeError):  # Somebody else has said so.
+                self._hurry.release()
         while self._taken < goal:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(BATCH_SECONDS / 10)
+            time.sleep(LOOK_SECONDS)
         return True
 
     def close(self, timeout_seconds: float = 5.0) -> bool:
         """Write what is left and end the thread; tell whether all was written."""
         is_written = self.flush(timeout_seconds)
         self._is_closing = True
+        self._queue.put(None)
         return is_written
 
     def _enqueue(self, operation: Begin | Finish) -> None:
-        if len(self._queue) >= QUEUE_MOST:
+        if self._queue.qsize() >= QUEUE_MOST:
             operation.values.update({name: "" for name in ("input", "output", "thinking") if name in operation.values})
-        self._queue.append(operation)
+        self._queue.put(operation)
         self._put += 1
         if not self._is_running:
             self._is_running, self._is_closing = True, False
@@ -113,21 +124,25 @@ class TraceWriter:
 
     def _run(self) -> None:
         engine = self._open_engine()
-        batch: list[Begin | Finish] = []
         try:
-            while batch or self._queue or not self._is_closing:
-                batch = batch or self._next_batch()
-                if not batch:
-                    native_sleep(BATCH_SECONDS)
-                elif self._write(engine, batch):
-                    self._taken += len(batch)
-                    batch = []
+            while not (self._is_closing and self._queue.empty()):
+                batch = self._next_batch()
+                while batch and not self._write(engine, batch):
+                    native_sleep(RETRY_SECONDS)
+                self._taken += len(batch)
         finally:
             engine.dispose()
             self._is_running = False
 
     def _next_batch(self) -> list[Begin | Finish]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_ROWS))]
+        """Wait for something to write, and for what comes with it."""
+        batch = [self._queue.get()]
+        if self._queue.qsize() < BATCH_ROWS:
+            self._hurry.acquire(True, BATCH_SECONDS)
+        with suppress(Empty):
+            while len(batch) < BATCH_ROWS:
+                batch.append(self._queue.get_nowait())
+        return [operation for operation in batch if operation is not None]
 
     def _write(self, engine: Engine, batch: Sequence[Begin | Finish]) -> bool:
         """Write a batch; False keeps it for another try."""
@@ -136,7 +151,6 @@ class TraceWriter:
                 _apply(connection, batch)
         except OperationalError as error:
             logger.warning("Traces wait for the database: %s", error.orig)
-            native_sleep(RETRY_SECONDS)
             return self._is_closing  # A process that ends cannot keep them.
         except (SQLAlchemyError, ValueError):
             self._write_singly(engine, batch)

@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import re
 
-from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask import Flask, Request, current_app, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.wrappers import Response
 from wtforms import ValidationError
@@ -127,6 +128,17 @@ def _check_origin() -> None:
         raise Forbidden("This page is too old, or another site asked. Reload it and try again.") from error
 
 
+class QuietSessions(SecureCookieSessionInterface):
+    """Flask's sessions, without the work of opening one for a program that brings none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session that a request came with, or an empty one."""
+        if self.get_cookie_name(app) not in request.cookies:
+            return SecureCookieSession()
+        return super().open_session(app, request)
+
+
 def register_auth(app: Flask) -> None:
     """Guard the app."""
+    app.session_interface = QuietSessions()
     app.before_request(require_login)

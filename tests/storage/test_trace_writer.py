@@ -83,6 +83,14 @@ def test_closing_writes_what_is_left(url, processes, rows):
     assert len(rows()) == 50
 
 
+def test_who_reads_does_not_wait_for_the_time_of_a_batch(writer, rows, monkeypatch):
+    monkeypatch.setattr("premrunner.storage.trace_writer.BATCH_SECONDS", 60)
+    for count in (1, 2):
+        writer.begin(begun(new_id()))
+        assert writer.flush(30)
+        assert len(rows()) == count
+
+
 def test_a_row_that_no_database_takes_does_not_hold_up_the_others(writer, rows):
     twice = new_id()
     for trace_id in (twice, twice, new_id()):
