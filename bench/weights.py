@@ -1,7 +1,8 @@
 """How fast and how small conversion is, beside llama.cpp's converter, llama-quantize and a merge by PEFT.
 
 Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
-table. Peak memory is the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
+table. A way has ended when its file is on the disk: ours syncs it itself, for the others the bench does. Peak memory is
+the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
 llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out. BENCH_TIMES says how often each
 way is run; the fastest counts. Needs 6 GB in the folder for temporary files.
 """
@@ -126,8 +127,11 @@ def write_sources(model: Path, adapter: Path) -> None:
     write_bench_adapter(adapter)
 
 
-def run(*commands: list[str]) -> Run:
-    """Run commands one after the other; their time adds up, their peak memory is the largest."""
+def run(made: Path, *commands: list[str]) -> Run:
+    """Run commands one after the other, and bring what they made to the disk.
+
+    Their time adds up, their peak memory is the largest.
+    """
     started, cpu, peak = time.monotonic(), 0.0, 0.0
     for command in commands:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
@@ -136,6 +140,8 @@ def run(*commands: list[str]) -> Run:
         if process.returncode:
             raise RuntimeError(f"{command[:4]} failed with {process.returncode}")
         cpu, peak = cpu + usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss / 1024)
+    with made.open("rb") as file:
+        os.fsync(file.fileno())
     return Run(time.monotonic() - started, cpu, peak)
 
 
@@ -154,7 +160,7 @@ def alternate(folder: Path, *ways: Callable[[], Run]) -> list[Run]:
 def ours(model: Path, output: Path, output_type: str, adapter: Path | None = None) -> Run:
     """Run our command."""
     command = [sys.executable, "-m", "premrunner.weights", str(model), "--quantize", output_type, "-o", str(output)]
-    return run([*command, "--adapter", str(adapter)] if adapter else command)
+    return run(output, [*command, "--adapter", str(adapter)] if adapter else command)
 
 
 def show(table: Table, name: str, measured: Run, reference: Run | None = None, bar: float | None = None) -> None:
@@ -170,11 +176,11 @@ def plain(table: Table, model: Path, folder: Path, output_type: str) -> None:
     """Compare with a copy and with llama.cpp's converter."""
     weights, copy, out = model / "model.safetensors", folder / "copy", folder / "out.gguf"
     ways = [
-        lambda: run(["cp", str(weights), str(copy)], ["sha256sum", str(copy)]),
+        lambda: run(copy, ["cp", str(weights), str(copy)], ["sha256sum", str(copy)]),
         lambda: ours(model, out, output_type),
     ]
     if ORACLE:
-        ways.append(lambda: run([ORACLE, "-c", _CONVERTER, str(model), str(out), output_type]))
+        ways.append(lambda: run(out, [ORACLE, "-c", _CONVERTER, str(model), str(out), output_type]))
     copied, converted, *theirs = alternate(folder, *ways)
     show(table, "cp + sha256sum", copied)
     show(table, f"convert {output_type}, against cp + sha256sum", converted, copied, 0.7)
@@ -188,7 +194,7 @@ def quantized(table: Table, model: Path, folder: Path) -> None:
     ready, out = model / "ready.gguf", folder / "out.gguf"
     ours(model, ready, "bf16")
     command = [LLAMA_QUANTIZE, str(ready), str(out), "q4_k_m", str(THREADS)]
-    theirs, converted = alternate(folder, lambda: run(command), lambda: ours(model, out, "q4_k_m"))
+    theirs, converted = alternate(folder, lambda: run(out, command), lambda: ours(model, out, "q4_k_m"))
     ready.unlink()
     show(table, "llama-quantize q4_k_m", theirs)
     show(table, "convert q4_k_m, safetensors to the end", converted, theirs, 1.0)
@@ -206,7 +212,7 @@ def merged(table: Table, model: Path, adapter: Path, folder: Path) -> None:
         [ORACLE, "-c", _CONVERTER, str(both), str(folder / "theirs.gguf"), "bf16"],
         [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(out), "q8_0", str(THREADS)],
     )
-    theirs, converted = alternate(folder, lambda: run(*three_steps), lambda: ours(model, out, "q8_0", adapter))
+    theirs, converted = alternate(folder, lambda: run(out, *three_steps), lambda: ours(model, out, "q8_0", adapter))
     show(table, "PEFT merge, then converter, then llama-quantize q8_0", theirs)
     show(table, "merge + convert + q8_0 in one pass", converted, theirs, 5)
 

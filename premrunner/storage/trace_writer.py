@@ -34,7 +34,7 @@ NativeQueue = get_original("queue", "SimpleQueue")
 BATCH_SECONDS = 0.05
 LOOK_SECONDS = 0.002
 BATCH_ROWS = 500
-# While the database does not take anything, at most so many rows are kept; then the oldest texts are given up.
+# While the database does not take anything, so many rows are kept with their texts; those that come then without.
 QUEUE_MOST = 20_000
 RETRY_SECONDS = 0.5
 # A name that no model has, but that somebody asked for, is not to fill the indexes.
