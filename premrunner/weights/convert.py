@@ -12,15 +12,19 @@ from premrunner.errors import StorageFailed
 from premrunner.weights import foreign_converter
 from premrunner.weights.checkpoint import open_checkpoint, probable_sources
 from premrunner.weights.gguf_writer import storage_reason, write_gguf
-from premrunner.weights.lineage import Lineage
+from premrunner.weights.lineage import Lineage, SourceFile
+from premrunner.weights.metadata import Entry
 from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import NO_PLACES, Places, lay_out
 from premrunner.weights.plan import Plan
 from premrunner.weights.progress import Progress, ProgressMeter, Stage
 from premrunner.weights.source_digests import SourceDigests
 from premrunner.weights.stream import Piece, stream_values
-from premrunner.weights.survey import SourceFile, survey
+from premrunner.weights.survey import survey
 from premrunner.weights.task import Task, open_rewrite_task, open_task
+
+# What stands in a header for a digest that is still being computed.
+UNKNOWN_SHA256 = "0" * 64
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,40 @@ class _Watch:
         return ProgressMeter(stage, total_bytes, self.report, self.is_cancelled)
 
 
+@dataclass(frozen=True)
+class _LateLineage:
+    """What a file says of its sources, whose digests are computed while it is written."""
+
+    task: Task
+    digests: SourceDigests
+
+    def placeholders(self) -> list[Entry]:
+        return self.lineage(lambda _: UNKNOWN_SHA256).entries()
+
+    def entries(self) -> list[Entry]:
+        return self.lineage(self.digests.of).entries()
+
+    def give_up(self) -> None:
+        self.digests.give_up()
+
+    def lineage(self, sha256_of: Callable[[Path], str]) -> Lineage:
+        size_of = self.digests.files.size_bytes
+        sources = tuple(
+            SourceFile(source.role, path.name, size_of(path), sha256_of(path))
+            for source in self.task.sources
+            for path in source.paths
+        )
+        options = {"output_type": self.task.plan.output_type, **self.task.options}
+        return Lineage(sources, self.task.base_model_name, options)
+
+
 def _carry_out(task: Task, destination: Path, digests: SourceDigests, watch: _Watch) -> Conversion:
-    sources = _survey(task, digests, watch)
     plan = task.plan
-    lineage = Lineage(tuple(sources), task.base_model_name, {"output_type": plan.output_type, **task.options})
-    plan.metadata.extend(lineage.entries())
+    _check(task, digests, watch)
     meter = watch.meter("writing", sum(info.size_bytes for info in plan.infos))
-    written = write_gguf(destination, plan.metadata, plan.infos, _values(plan, digests, meter))
+    digests.follow(task.paths, lambda _: meter.advance(0))
+    late = _LateLineage(task, digests)
+    written = write_gguf(destination, plan.metadata, plan.infos, _values(plan, digests, meter), late)
     return Conversion(
         path=written.path,
         size_bytes=written.size_bytes,
@@ -117,7 +148,7 @@ def _carry_out(task: Task, destination: Path, digests: SourceDigests, watch: _Wa
         output_type=plan.output_type,
         parameter_count=plan.parameter_count,
         kinds=plan.kinds,
-        lineage=lineage,
+        lineage=late.lineage(digests.of),
         seconds=time.monotonic() - watch.started,
     )
 
@@ -142,15 +173,12 @@ def _convert_with_llama_cpp(
         raise StorageFailed(storage_reason(error)) from error
 
 
-def _survey(task: Task, digests: SourceDigests, watch: _Watch) -> list[SourceFile]:
-    paths = [path for source in task.sources for path in source.paths]
-    meter = watch.meter("checking", sum(digests.files.size_bytes(path) for path in paths))
-    digests.follow(paths, meter.advance)
-    return [
-        found
-        for source in task.sources
-        for found in survey(source.role, source.paths, source.tensors, digests, lambda: meter.advance(0))
-    ]
+def _check(task: Task, digests: SourceDigests, watch: _Watch) -> None:
+    """Look at every weight, while the sources are being hashed."""
+    tensors = [tensor for source in task.sources for tensor in source.tensors]
+    meter = watch.meter("checking", sum(tensor.size_bytes for tensor in tensors))
+    digests.follow(task.paths, lambda _: meter.advance(0))
+    survey(tensors, digests.files, meter.advance)
 
 
 def _values(plan: Plan, digests: SourceDigests, meter: ProgressMeter) -> Iterator[Iterator[Piece]]:

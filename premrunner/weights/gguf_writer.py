@@ -1,4 +1,4 @@
-"""Write a GGUF file front to back, hashing it on the way; it appears under its name only when it is complete.
+"""Write a GGUF file front to back, hashed right behind; it appears under its name only when it is complete.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, version 3, little-endian, alignment 32.
 """
@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gguf import GGUF_DEFAULT_ALIGNMENT, GGUF_VERSION, GGMLQuantizationType
 
 from premrunner.errors import StorageFailed
-from premrunner.weights.hashing import BackgroundSha256
-from premrunner.weights.metadata import Metadata
+from premrunner.weights.metadata import Entry, Metadata
 from premrunner.weights.quantize import row_bytes
+from premrunner.weights.trailing_sha256 import TrailingSha256
 from premrunner.weights.write_back import WriteBack
 
 
@@ -54,21 +54,39 @@ class WrittenFile:
     sha256: str
 
 
+class LateEntries(Protocol):
+    """Keys whose values become known while the tensors are written."""
+
+    def placeholders(self) -> list[Entry]:
+        """Return the keys with values of the length that the true ones will have."""
+
+    def entries(self) -> list[Entry]:
+        """Wait for the true values, in a thread, and return them."""
+
+    def give_up(self) -> None:
+        """Let whoever waits for them fail soon: nobody wants the file any more."""
+
+
 def file_size(metadata: Metadata, tensors: Sequence[TensorInfo]) -> int:
     """Say how large a file will be."""
     return len(_header(metadata, tensors)) + sum(_padded(tensor.size_bytes) for tensor in tensors)
 
 
 def write_gguf(
-    destination: Path, metadata: Metadata, tensors: Sequence[TensorInfo], values: Iterable[Iterable[Any]]
+    destination: Path,
+    metadata: Metadata,
+    tensors: Sequence[TensorInfo],
+    values: Iterable[Iterable[Any]],
+    late: LateEntries,
 ) -> WrittenFile:
     """Write a file beside its destination, bring it to disk and rename it.
 
     Args:
         destination: Replaced if it is there.
-        metadata: All keys.
+        metadata: All other keys.
         tensors: In the order in which their values come.
         values: For each tensor its values in pieces, contiguous buffers in order.
+        late: Keys that are waited for meanwhile.
 
     Raises:
         StorageFailed: The disk is full, or will not take it.
@@ -76,11 +94,25 @@ def write_gguf(
     descriptor, name = -1, ""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent)
-        with open(descriptor, "wb", buffering=0) as file, BackgroundSha256() as digest:  # noqa: PTH123
-            size_bytes = _write(file, digest, _header(metadata, tensors), tensors, values)
+        metadata.extend(late.placeholders())
+        header = _header(metadata, tensors)
+
+        def finish_header() -> None:
+            metadata.extend(late.entries())
+            final = _header(metadata, tensors)
+            if len(final) != len(header):
+                raise AssertionError(f"The header has {len(final)} bytes where {len(header)} belong")
+            _write_at_front(descriptor, final)
+
+        with (
+            open(descriptor, "wb", buffering=0) as file,  # noqa: PTH123
+            TrailingSha256(descriptor, finish_header, late.give_up) as digest,
+        ):
+            size_bytes = _write(file, digest, header, tensors, values)
             os.fchmod(descriptor, 0o644)
-            os.fsync(descriptor)
+            os.fsync(descriptor)  # While the end is still being hashed.
             sha256 = digest.hexdigest()
+            os.fsync(descriptor)  # The header may have been finished after the first.
         Path(name).replace(destination)
         _sync_folder(destination.parent)
     except OSError as error:
@@ -94,7 +126,7 @@ def write_gguf(
 
 def _write(
     file: Any,
-    digest: BackgroundSha256,
+    digest: TrailingSha256,
     header: bytes,
     tensors: Sequence[TensorInfo],
     values: Iterable[Iterable[Any]],
@@ -103,11 +135,11 @@ def _write(
 
     def put(buffer: Any) -> int:
         rest = memoryview(buffer).cast("B")
-        digest.update(buffer)
         count = len(rest)
         while rest:
             rest = rest[file.write(rest) :]
         write_back.advance(count)
+        digest.advance(count)
         return count
 
     total += put(header)
@@ -117,6 +149,12 @@ def _write(
             raise AssertionError(f"{tensor.name}: {written} bytes were made where {tensor.size_bytes} belong")
         total += written + put(bytes(_padded(written) - written))
     return total
+
+
+def _write_at_front(descriptor: int, data: bytes) -> None:
+    place = 0
+    while place < len(data):
+        place += os.pwrite(descriptor, data[place:], place)
 
 
 def _header(metadata: Metadata, tensors: Sequence[TensorInfo]) -> bytes:

@@ -8,9 +8,23 @@ from gguf import GGUFValueType
 
 from premrunner import __version__
 from premrunner.weights.metadata import Entry
-from premrunner.weights.survey import SourceFile
 
 _STRING, _UINT32 = GGUFValueType.STRING, GGUFValueType.UINT32
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that a conversion was made from.
+
+    Attributes:
+        role: ``model``, ``base`` or ``adapter``.
+        sha256: In hexadecimal.
+    """
+
+    role: str
+    name: str
+    size_bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)

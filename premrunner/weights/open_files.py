@@ -8,6 +8,17 @@ from premrunner.weights.errors import WeightsInvalid
 from premrunner.weights.places import NO_PLACES, Places, place_of
 
 
+def is_filled(descriptor: int, offset_bytes: int, target: memoryview) -> bool:
+    """Fill ``target`` from an offset in an open file; tell whether the file goes that far."""
+    while len(target):
+        count = os.preadv(descriptor, [target], offset_bytes)
+        if not count:
+            return False
+        target = target[count:]
+        offset_bytes += count
+    return True
+
+
 class OpenFiles:
     """Files opened once for positional reads from several threads.
 
@@ -31,12 +42,8 @@ class OpenFiles:
         if path in self.places:
             offset_bytes += self.places[path].offset_bytes
         descriptor = self._descriptor(self.places[path].path if path in self.places else path)
-        while len(target):
-            count = os.preadv(descriptor, [target], offset_bytes)
-            if not count:
-                raise WeightsInvalid(f"{path.name} became shorter while it was read.", file_name=path.name)
-            target = target[count:]
-            offset_bytes += count
+        if not is_filled(descriptor, offset_bytes, target):
+            raise WeightsInvalid(f"{path.name} became shorter while it was read.", file_name=path.name)
 
     def size_bytes(self, path: Path) -> int:
         """Return how many bytes a file has."""

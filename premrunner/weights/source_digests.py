@@ -9,18 +9,14 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import cycle
+from functools import partial
 from pathlib import Path
 
 from premrunner.errors import Cancelled
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.hashing import BUFFERS, BackgroundSha256
+from premrunner.weights.hashing import BackgroundSha256
 from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import place_of
-
-# Python's lock is let go while so much is read or hashed: enough that waiting for it again costs little beside an
-# import that holds it, and little enough to stay in the processor's cache in between.
-CHUNK_BYTES = 2 * 1024 * 1024
 
 Advance = Callable[[int], None]
 
@@ -54,7 +50,7 @@ class SourceDigests:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_up(self._hashings)
+        self.give_up()
         self._pool.shutdown(cancel_futures=True)
         self.files.close()
 
@@ -102,6 +98,10 @@ class SourceDigests:
             if hashing.is_wanted:
                 self._refuse_if_changed(path)
 
+    def give_up(self) -> None:
+        """Hash no more; whoever waits for a digest waits no longer."""
+        self._give_up(self._hashings)
+
     def _refuse_if_changed(self, path: Path) -> None:
         if self._stamp(path) != self._hashings[path].stamp:
             raise WeightsInvalid(
@@ -119,19 +119,13 @@ class SourceDigests:
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _hash(self, path: Path, hashing: _Hashing) -> str:
-        size_bytes = self.files.size_bytes(path)
-        # Used in turns: memory that is asked for anew must be cleared by the system each time.
-        buffers = cycle([memoryview(bytearray(min(CHUNK_BYTES, size_bytes))) for _ in range(BUFFERS)])
         with BackgroundSha256() as digest:
-            for begin in range(0, size_bytes, CHUNK_BYTES):
+            for count in digest.update(partial(self.files.read_into, path), 0, self.files.size_bytes(path)):
                 if not hashing.is_wanted:
                     raise Cancelled("The file is not needed any more.")
-                chunk = next(buffers)[: size_bytes - begin]
-                self.files.read_into(path, begin, chunk)
-                digest.update(chunk)
                 with self._lock:
-                    hashing.hashed_bytes += len(chunk)
+                    hashing.hashed_bytes += count
                     advance = hashing.advance
                 if advance:
-                    advance(len(chunk))
+                    advance(count)
             return digest.hexdigest()

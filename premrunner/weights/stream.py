@@ -1,9 +1,11 @@
 """The one pass: read some rows, rearrange, merge, quantize, hand over; several threads ahead of the writer."""
 
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from os import cpu_count
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,8 @@ def stream_values(
     Raises:
         WeightsInvalid: A value does not fit its type, or a file became shorter.
     """
-    count = threads or min(MAX_THREADS, cpu_count() or 1)
-    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="weights")
+    count = threads or min(MAX_THREADS, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="weights", initializer=_step_back)
     jobs = ((tensor, first, rows) for tensor in tensors for first, rows in _ranges(tensor))
     ahead: deque[Future[Piece]] = deque()
 
@@ -55,6 +57,12 @@ def stream_values(
             yield pieces(tensor)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _step_back() -> None:
+    """Let the threads that hash go first: there are two digests to wait for, one after the other."""
+    if sys.platform == "linux":  # Elsewhere the whole process would step back.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _ranges(tensor: PlannedTensor) -> Iterator[tuple[int, int]]:

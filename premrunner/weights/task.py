@@ -50,6 +50,11 @@ class Task:
     base_model_name: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def paths(self) -> list[Path]:
+        """Every file that goes into it."""
+        return [path for source in self.sources for path in source.paths]
+
 
 def open_task(
     folder: Path, adapter_folder: Path | None, files: OpenFiles, *, output_type: str, name: str | None

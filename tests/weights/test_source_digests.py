@@ -13,10 +13,11 @@ import pytest
 from premrunner.errors import Cancelled
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import WeightsInvalid
+from premrunner.weights.hashing import CHUNK_BYTES
 from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import Place
 from premrunner.weights.progress import Progress
-from premrunner.weights.source_digests import CHUNK_BYTES, SourceDigests
+from premrunner.weights.source_digests import SourceDigests
 
 from .tiny_models import write_tiny_model
 

@@ -11,9 +11,9 @@ from premrunner.records import Base
 from premrunner.storage.disk_errors import disk_errors
 from premrunner.weights.base_search import base_names
 from premrunner.weights.config import read_config
+from premrunner.weights.lineage import SourceFile
 from premrunner.weights.model import text_files
 from premrunner.weights.places import Place, Places, place_of, weights_in
-from premrunner.weights.survey import SourceFile
 
 
 def keep_base(run: ImportRun, folder: Path, places: Places, sources: Iterable[SourceFile]) -> Base:
