@@ -1,7 +1,9 @@
 """Build the application: settings in, one wired Flask app out."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -63,6 +65,14 @@ OPENAI_BLUEPRINTS = (
 TRACE_BLUEPRINTS = (traces.bp, trace_bulk.bp, prem_platform.traces)
 
 
+class Site(Flask):
+    """Flask that does not look, fifteen times a request, whether a function is a coroutine: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a view or hook as it is."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the application.
 
@@ -76,7 +86,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings()
     paths = DataPaths(settings.data_path)
     paths.prepare()
-    app = Flask("premrunner.web")
+    app = Site("premrunner.web")
     _configure(app, settings, paths)
     start_logging(settings.log_level, settings.log_format)
     db.init_app(app)

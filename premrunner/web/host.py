@@ -2,6 +2,7 @@
 
 import ipaddress
 from contextlib import suppress
+from functools import lru_cache
 
 from flask import Flask, current_app, request
 
@@ -15,6 +16,7 @@ ANY = "*"
 FREE_ENDPOINTS = {"status.health"}
 
 
+@lru_cache(maxsize=64)
 def is_known(host: str, allowed: tuple[str, ...]) -> bool:
     """Tell whether a server may be asked by a name: an address, a name of the house, or one that its owner gave.
 

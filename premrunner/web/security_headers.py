@@ -33,8 +33,8 @@ def register_security_headers(app: Flask) -> None:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        own = {name.lower() for name, _ in response.headers}
+        response.headers.extend([(name, value) for name, value in HEADERS.items() if name.lower() not in own])
         if response.mimetype == "text/html":
             # Pages show what only the owner may see: a browser keeps none for whoever comes next.
             response.headers.setdefault("Cache-Control", "private, no-cache")
