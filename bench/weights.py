@@ -1,7 +1,8 @@
 """How fast and how small conversion is, beside llama.cpp's converter, llama-quantize and a merge by PEFT.
 
 Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
-table. A way has ended when its file is on the disk: ours syncs it itself, for the others the bench does. Peak memory is
+table. A way begins with its sources in the system's cache and
+has ended when its file is on the disk: ours syncs it itself, for the others the bench does. Peak memory is
 the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
 llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out. BENCH_TIMES says how often each
 way is run; the fastest counts. Needs 6 GB in the folder for temporary files.
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,16 +146,29 @@ def run(made: Path, *commands: list[str]) -> Run:
     return Run(time.monotonic() - started, cpu, peak)
 
 
-def alternate(folder: Path, *ways: Callable[[], Run]) -> list[Run]:
-    """Give the fastest of some runs of each way, taken in turns so that what disturbs one disturbs the other."""
+def alternate(folder: Path, sources: Sequence[Path], *ways: Callable[[], Run]) -> list[Run]:
+    """Give the fastest of some runs of each way, taken in turns so that what disturbs one disturbs the other.
+
+    Each finds its sources in the system's cache.
+    """
     runs: list[list[Run]] = [[] for _ in ways]
     for _ in range(TIMES):
         for measured, way in zip(runs, ways, strict=True):
             for left in folder.iterdir():
                 if left.is_file():
                     left.unlink()
+            for source in sources:
+                read(source)
             measured.append(way())
     return [min(measured, key=lambda one: one.seconds) for measured in runs]
+
+
+def read(path: Path) -> None:
+    """Read a file for nothing."""
+    buffer = bytearray(1024 * 1024)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(buffer):
+            pass
 
 
 def ours(model: Path, output: Path, output_type: str, adapter: Path | None = None) -> Run:
@@ -181,7 +195,7 @@ def plain(table: Table, model: Path, folder: Path, output_type: str) -> None:
     ]
     if ORACLE:
         ways.append(lambda: run(out, [ORACLE, "-c", _CONVERTER, str(model), str(out), output_type]))
-    copied, converted, *theirs = alternate(folder, *ways)
+    copied, converted, *theirs = alternate(folder, [weights], *ways)
     show(table, "cp + sha256sum", copied)
     show(table, f"convert {output_type}, against cp + sha256sum", converted, copied, 0.7)
     for slower in theirs:
@@ -194,7 +208,8 @@ def quantized(table: Table, model: Path, folder: Path) -> None:
     ready, out = model / "ready.gguf", folder / "out.gguf"
     ours(model, ready, "bf16")
     command = [LLAMA_QUANTIZE, str(ready), str(out), "q4_k_m", str(THREADS)]
-    theirs, converted = alternate(folder, lambda: run(out, command), lambda: ours(model, out, "q4_k_m"))
+    sources = [ready, model / "model.safetensors"]
+    theirs, converted = alternate(folder, sources, lambda: run(out, command), lambda: ours(model, out, "q4_k_m"))
     ready.unlink()
     show(table, "llama-quantize q4_k_m", theirs)
     show(table, "convert q4_k_m, safetensors to the end", converted, theirs, 1.0)
@@ -212,7 +227,8 @@ def merged(table: Table, model: Path, adapter: Path, folder: Path) -> None:
         [ORACLE, "-c", _CONVERTER, str(both), str(folder / "theirs.gguf"), "bf16"],
         [LLAMA_QUANTIZE, str(folder / "theirs.gguf"), str(out), "q8_0", str(THREADS)],
     )
-    theirs, converted = alternate(folder, lambda: run(out, *three_steps), lambda: ours(model, out, "q8_0", adapter))
+    ways = lambda: run(out, *three_steps), lambda: ours(model, out, "q8_0", adapter)
+    theirs, converted = alternate(folder, [model / "model.safetensors"], *ways)
     show(table, "PEFT merge, then converter, then llama-quantize q8_0", theirs)
     show(table, "merge + convert + q8_0 in one pass", converted, theirs, 5)
 

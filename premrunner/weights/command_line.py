@@ -4,6 +4,7 @@ What takes long to load is loaded while the weights are hashed already.
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in a process of its own, whose threads it tunes."""
     sys.setswitchinterval(_LOCK_SECONDS)
+    gc.disable()  # What a conversion leaves behind has no cycles; to look for them takes a twentieth of its time.
     # Several pieces are merged at once already; BLAS threads on top of that would only wait for each other. It reads
     # this when numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -137,7 +137,7 @@ def _carry_out(task: Task, destination: Path, digests: SourceDigests, watch: _Wa
     plan = task.plan
     _check(task, digests, watch)
     meter = watch.meter("writing", sum(info.size_bytes for info in plan.infos))
-    digests.follow(task.paths, lambda _: meter.advance(0))
+    digests.follow(task.paths, meter.check)
     late = _LateLineage(task, digests)
     written = write_gguf(destination, plan.metadata, plan.infos, _values(plan, digests, meter), late)
     return Conversion(
@@ -177,7 +177,7 @@ def _check(task: Task, digests: SourceDigests, watch: _Watch) -> None:
     """Look at every weight, while the sources are being hashed."""
     tensors = [tensor for source in task.sources for tensor in source.tensors]
     meter = watch.meter("checking", sum(tensor.size_bytes for tensor in tensors))
-    digests.follow(task.paths, lambda _: meter.advance(0))
+    digests.follow(task.paths, meter.check)
     survey(tensors, digests.files, meter.advance)
 
 

@@ -4,19 +4,9 @@ import os
 import threading
 from pathlib import Path
 
+from premrunner.weights.cache_hints import CacheHints
 from premrunner.weights.errors import WeightsInvalid
 from premrunner.weights.places import NO_PLACES, Places, place_of
-
-
-def is_filled(descriptor: int, offset_bytes: int, target: memoryview) -> bool:
-    """Fill ``target`` from an offset in an open file; tell whether the file goes that far."""
-    while len(target):
-        count = os.preadv(descriptor, [target], offset_bytes)
-        if not count:
-            return False
-        target = target[count:]
-        offset_bytes += count
-    return True
 
 
 class OpenFiles:
@@ -26,12 +16,16 @@ class OpenFiles:
 
     Args:
         places: Where the bytes of files are that have none of their own.
+
+    Attributes:
+        hints: Told of every read.
     """
 
     def __init__(self, places: Places = NO_PLACES) -> None:
         self.places = places
         self._descriptors: dict[Path, int] = {}
         self._lock = threading.Lock()
+        self.hints = CacheHints()
 
     def read_into(self, path: Path, offset_bytes: int, target: memoryview) -> None:
         """Fill ``target`` from an offset in a file.
@@ -39,11 +33,17 @@ class OpenFiles:
         Raises:
             WeightsInvalid: The file has become shorter since it was checked.
         """
-        if path in self.places:
-            offset_bytes += self.places[path].offset_bytes
-        descriptor = self._descriptor(self.places[path].path if path in self.places else path)
-        if not is_filled(descriptor, offset_bytes, target):
+        descriptor, begin = self.locate(path)
+        offset_bytes += begin
+        if not _is_filled(descriptor, offset_bytes, target):
             raise WeightsInvalid(f"{path.name} became shorter while it was read.", file_name=path.name)
+        self.hints.note(descriptor, offset_bytes, offset_bytes + len(target))
+
+    def locate(self, path: Path) -> tuple[int, int]:
+        """Return the open file that holds a file's bytes, and the offset where they begin there."""
+        if path in self.places:
+            return self._descriptor(self.places[path].path), self.places[path].offset_bytes
+        return self._descriptor(path), 0
 
     def size_bytes(self, path: Path) -> int:
         """Return how many bytes a file has."""
@@ -61,3 +61,14 @@ class OpenFiles:
             if path not in self._descriptors:
                 self._descriptors[path] = os.open(path, os.O_RDONLY)
             return self._descriptors[path]
+
+
+def _is_filled(descriptor: int, offset_bytes: int, target: memoryview) -> bool:
+    """Fill ``target`` from an offset in an open file; tell whether the file goes that far."""
+    while len(target):
+        count = os.preadv(descriptor, [target], offset_bytes)
+        if not count:
+            return False
+        target = target[count:]
+        offset_bytes += count
+    return True

@@ -59,8 +59,7 @@ class ProgressMeter:
         Raises:
             Cancelled: Nobody wants the result any more.
         """
-        if self._is_cancelled and self._is_cancelled():
-            raise Cancelled("The conversion was cancelled; nothing was left behind.")
+        self.check()
         with self._lock:
             was_over = self._done_bytes >= self._total_bytes
             self._done_bytes += size_bytes
@@ -69,3 +68,12 @@ class ProgressMeter:
             if self._report and is_due and not was_over:
                 self._next_report = now + _SECONDS_BETWEEN_REPORTS
                 self._report(Progress(self._stage, min(self._done_bytes, self._total_bytes), self._total_bytes))
+
+    def check(self) -> None:
+        """Return if somebody still wants the result.
+
+        Raises:
+            Cancelled: Nobody does.
+        """
+        if self._is_cancelled and self._is_cancelled():
+            raise Cancelled("The conversion was cancelled; nothing was left behind.")

@@ -1,24 +1,27 @@
 """SHA-256 of source files, each begun as soon as it is known where the weights lie.
 
-One thread hashes 1.9 GB a second at most, so a conversion waits for it more than for anything else. Nothing that takes
+One processor hashes 1.7 GB a second, so a conversion waits for it more than for anything else. Nothing that takes
 long to load is imported here: a command hashes already while it loads numpy, reads the headers and plans the file.
 """
 
+import hashlib
 import os
-import threading
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from premrunner.errors import Cancelled
+from premrunner.weights import mapped_sha256
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.hashing import BackgroundSha256
 from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import place_of
 
-Advance = Callable[[int], None]
+# From this size on a file is hashed in a process of its own.
+PROCESS_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass
@@ -27,13 +30,12 @@ class _Hashing:
 
     stamp: tuple[int, int, int]
     digest: "Future[str]" = field(default_factory=Future)
-    hashed_bytes: int = 0
-    advance: Advance | None = None
+    check: Callable[[], None] | None = None
     is_wanted: bool = True
 
 
 class SourceDigests:
-    """Digests of files, computed in threads of their own until the block ends.
+    """Digests of files, computed in threads and processes of their own until the block ends.
 
     Args:
         files: To read through; closed at the end of the block.
@@ -44,7 +46,6 @@ class SourceDigests:
         # As many threads look at the values meanwhile (``survey``).
         self._pool = ThreadPoolExecutor(max_workers=max(1, (os.cpu_count() or 1) // 2), thread_name_prefix="sources")
         self._hashings: dict[Path, _Hashing] = {}
-        self._lock = threading.Lock()
 
     def __enter__(self) -> "SourceDigests":
         return self
@@ -61,22 +62,18 @@ class SourceDigests:
                 hashing = self._hashings[path] = _Hashing(self._stamp(path))
                 hashing.digest = self._pool.submit(self._hash, path, hashing)
 
-    def follow(self, paths: Iterable[Path], advance: Advance) -> None:
+    def follow(self, paths: Iterable[Path], check: Callable[[], None]) -> None:
         """Hash just these files from now on.
 
         Args:
             paths: What was begun of others is given up.
-            advance: Told of every byte that is hashed and of those that were already, from several threads; may raise
-                to stop.
+            check: Asked often, from several threads; raises to stop.
         """
         wanted = list(paths)
         self._give_up(self._hashings.keys() - set(wanted))
         self.begin(wanted)
         for path in wanted:
-            hashing = self._hashings[path]
-            with self._lock:
-                hashing.advance, hashed_bytes = advance, hashing.hashed_bytes
-            advance(hashed_bytes)
+            self._hashings[path].check = check
 
     def of(self, path: Path) -> str:
         """Wait for the digest of a file that is followed, in hexadecimal.
@@ -119,13 +116,41 @@ class SourceDigests:
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def _hash(self, path: Path, hashing: _Hashing) -> str:
-        with BackgroundSha256() as digest:
-            for count in digest.update(partial(self.files.read_into, path), 0, self.files.size_bytes(path)):
-                if not hashing.is_wanted:
-                    raise Cancelled("The file is not needed any more.")
-                with self._lock:
-                    hashing.hashed_bytes += count
-                    advance = hashing.advance
-                if advance:
-                    advance(count)
-            return digest.hexdigest()
+        size_bytes = self.files.size_bytes(path)
+        if size_bytes >= PROCESS_BYTES and (digest := self._hash_in_a_process(path, size_bytes, hashing)):
+            return digest
+        return self._hash_here(path, size_bytes, hashing)
+
+    def _hash_in_a_process(self, path: Path, size_bytes: int, hashing: _Hashing) -> str | None:
+        """Return the digest, or None if the process died: the file became shorter, or cannot be read."""
+        descriptor, offset_bytes = self.files.locate(path)
+        command = [sys.executable, "-I", "-S", mapped_sha256.__file__, str(offset_bytes), str(size_bytes)]
+        with subprocess.Popen(
+            command, stdin=descriptor, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            try:
+                done_bytes = 0
+                for line in process.stdout or ():
+                    if done_bytes == size_bytes:
+                        return line.strip()
+                    self._stop_on_demand(hashing)
+                    self.files.hints.note(descriptor, offset_bytes + done_bytes, offset_bytes + int(line))
+                    done_bytes = int(line)
+            finally:
+                process.kill()
+        return None
+
+    def _hash_here(self, path: Path, size_bytes: int, hashing: _Hashing) -> str:
+        digest, buffer = hashlib.sha256(), memoryview(bytearray(min(CHUNK_BYTES, size_bytes)))
+        for place in range(0, size_bytes, CHUNK_BYTES):
+            self._stop_on_demand(hashing)
+            chunk = buffer[: size_bytes - place]
+            self.files.read_into(path, place, chunk)
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def _stop_on_demand(self, hashing: _Hashing) -> None:
+        if not hashing.is_wanted:
+            raise Cancelled("The file is not needed any more.")
+        if hashing.check:
+            hashing.check()

@@ -1,12 +1,12 @@
-"""SHA-256 of a file that is still being written: read behind its writer, from the system's cache."""
+"""SHA-256 of a file that is still being written: read behind its writer, where the system's cache holds it."""
 
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from premrunner.errors import Cancelled
-from premrunner.weights.hashing import BackgroundSha256
-from premrunner.weights.open_files import is_filled
+from premrunner.weights import mapped_sha256
 
 # A writer that is further ahead waits: what is hashed shall still be in the system's cache, and the end come soon.
 MOST_AHEAD_BYTES = 1024**3
@@ -17,8 +17,8 @@ class TrailingSha256:
 
     Args:
         descriptor: The file, open for reading.
-        finish_head: Called first, in that thread; writes the beginning of the file in its final form, and may wait long
-            for what belongs there.
+        finish_head: Called once something was written, in that thread; writes the beginning of the file in its final
+            form, and may wait long for what belongs there.
         give_up: Called when the block fails; lets ``finish_head`` wait no longer.
     """
 
@@ -27,6 +27,7 @@ class TrailingSha256:
         self._finish_head = finish_head
         self._give_up = give_up
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trailing")
+        self._sha256 = hashlib.sha256()
         self._changed = threading.Condition()
         self._written = self._hashed = 0
         self._is_whole = self._is_given_up = self._has_ended = False
@@ -63,15 +64,15 @@ class TrailingSha256:
 
     def _run(self) -> str:
         try:
+            self._end()  # The writer begins with a head of its own, which must not come over the final one.
             self._finish_head()
-            with BackgroundSha256() as digest:
-                while self._hashed < (end := self._end()):
-                    for count in digest.update(self._read_into, self._hashed, end):
-                        if self._is_given_up:
-                            raise Cancelled("The file is not wanted any more.")
-                        self._hashed += count
-                        self._tell()
-                return digest.hexdigest()
+            while self._hashed < (end := min(self._end(), self._hashed + mapped_sha256.WINDOW_BYTES)):
+                if self._is_given_up:
+                    raise Cancelled("The file is not wanted any more.")
+                mapped_sha256.update(self._sha256, self._descriptor, self._hashed, end)
+                self._hashed = end
+                self._tell()
+            return self._sha256.hexdigest()
         finally:
             self._has_ended = True
             self._tell()
@@ -81,7 +82,3 @@ class TrailingSha256:
         with self._changed:
             self._changed.wait_for(lambda: self._written > self._hashed or self._is_whole or self._is_given_up)
             return self._written
-
-    def _read_into(self, offset_bytes: int, target: memoryview) -> None:
-        if not is_filled(self._descriptor, offset_bytes, target):
-            raise OSError("What was written cannot be read again.")

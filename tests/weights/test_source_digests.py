@@ -5,19 +5,21 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from premrunner.errors import Cancelled
+from premrunner.weights import source_digests
 from premrunner.weights.convert import convert
 from premrunner.weights.errors import WeightsInvalid
-from premrunner.weights.hashing import CHUNK_BYTES
 from premrunner.weights.open_files import OpenFiles
 from premrunner.weights.places import Place
 from premrunner.weights.progress import Progress
-from premrunner.weights.source_digests import SourceDigests
+from premrunner.weights.source_digests import CHUNK_BYTES, SourceDigests
+from tests.conftest import BUSY_SECONDS
 
 from .tiny_models import write_tiny_model
 
@@ -48,29 +50,36 @@ def folder(tmp_path: Path) -> Path:
     return write_tiny_model("llama", tmp_path / "model")
 
 
-def ignore(_: int) -> None:
-    """Take progress that nobody watches."""
+def go_on() -> None:
+    """Let nobody stop it."""
 
 
-def test_digests_are_those_of_the_files_and_every_byte_is_told_of(large: Path, tmp_path: Path) -> None:
-    empty, told = tmp_path / "empty.json", []
+@pytest.fixture(params=["here", "in a process"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files hashed in this process or, however small, in one of their own."""
+    monkeypatch.setattr(source_digests, "PROCESS_BYTES", 0 if request.param == "in a process" else 10**18)
+
+
+@pytest.mark.usefixtures("way")
+def test_digests_are_those_of_the_files(large: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.json"
     empty.touch()
 
     with SourceDigests(OpenFiles()) as digests:
         digests.begin([large])
-        digests.follow([large, empty], told.append)
+        digests.follow([large, empty], go_on)
         found = [digests.of(large), digests.of(empty)]
 
     assert found == [hashlib.sha256(path.read_bytes()).hexdigest() for path in (large, empty)]
-    assert sum(told) == large.stat().st_size
 
 
+@pytest.mark.usefixtures("way")
 def test_the_digest_of_a_file_in_an_archive_is_that_of_its_range(large: Path, tmp_path: Path) -> None:
     member = tmp_path / "inside" / "model.safetensors"
     files = OpenFiles({member: Place(large, 5, CHUNK_BYTES + 3)})
 
     with SourceDigests(files) as digests:
-        digests.follow([member], ignore)
+        digests.follow([member], go_on)
         found = digests.of(member)
 
     assert found == hashlib.sha256(large.read_bytes()[5 : 5 + CHUNK_BYTES + 3]).hexdigest()
@@ -82,7 +91,7 @@ def test_what_was_begun_and_is_not_wanted_is_given_up_within_a_chunk(large: Path
     with SourceDigests(files) as digests:
         digests.begin([large])
         assert files.begun.wait(10)
-        digests.follow([], ignore)
+        digests.follow([], go_on)
         files.go_on.set()
 
     assert files.reads == 1
@@ -105,9 +114,8 @@ def test_a_refused_conversion_stops_the_hashing_at_once(large: Path, tmp_path: P
 
 
 def test_nobody_waits_for_a_digest_that_was_cancelled(large: Path) -> None:
-    def refuse(size_bytes: int) -> None:
-        if size_bytes:
-            raise Cancelled("Enough.")
+    def refuse() -> None:
+        raise Cancelled("Enough.")
 
     files = HeldFiles()
     with SourceDigests(files) as digests:
@@ -117,7 +125,37 @@ def test_nobody_waits_for_a_digest_that_was_cancelled(large: Path) -> None:
         with pytest.raises(Cancelled):
             digests.of(large)
 
-    assert files.reads == 1
+    assert files.reads <= 1
+
+
+@pytest.fixture
+def hollow(tmp_path: Path) -> Path:
+    """Give a file that takes seconds to hash and no space."""
+    path = tmp_path / "hollow.safetensors"
+    path.touch()
+    os.truncate(path, 16 * 1024**3)
+    return path
+
+
+def test_a_file_that_gets_shorter_while_it_is_mapped_is_refused(hollow: Path) -> None:
+    with SourceDigests(OpenFiles()) as digests:
+        has_begun = threading.Event()
+        digests.follow([hollow], has_begun.set)
+        assert has_begun.wait(30)
+        os.truncate(hollow, 100)
+
+        with pytest.raises(WeightsInvalid, match=r"hollow\.safetensors became shorter while it was read"):
+            digests.of(hollow)
+
+
+def test_the_process_of_a_digest_that_nobody_wants_ends_at_once(hollow: Path) -> None:
+    with SourceDigests(OpenFiles()) as digests:
+        has_begun = threading.Event()
+        digests.follow([hollow], has_begun.set)
+        assert has_begun.wait(30)
+        ended = time.monotonic()
+
+    assert time.monotonic() - ended < BUSY_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -133,7 +171,7 @@ def test_a_file_that_changes_while_it_is_hashed_is_refused(change: Callable[[Pat
     large.with_name("other").write_bytes(large.read_bytes())
 
     with SourceDigests(OpenFiles()) as digests:
-        digests.follow([large], ignore)
+        digests.follow([large], go_on)
         digests.of(large)
         change(large)
 

@@ -10,7 +10,7 @@ from typing import IO
 import pytest
 
 from premrunner.weights import trailing_sha256
-from premrunner.weights.hashing import CHUNK_BYTES
+from premrunner.weights.mapped_sha256 import WINDOW_BYTES
 from premrunner.weights.trailing_sha256 import TrailingSha256
 
 
@@ -31,7 +31,7 @@ def test_the_digest_is_that_of_the_whole_file_with_the_head_that_came_last(file:
         assert is_known.wait(30)
         os.pwrite(file.fileno(), b"true", 0)
 
-    pieces = [b"????", *(os.urandom(size) for size in (1, CHUNK_BYTES * 7 + 3, 0, 12, CHUNK_BYTES))]
+    pieces = [b"????", *(os.urandom(size) for size in (1, WINDOW_BYTES * 7 + 3, 0, 12, WINDOW_BYTES))]
     with TrailingSha256(file.fileno(), finish_head, nothing) as digest:
         for piece in pieces:
             file.write(piece)
@@ -40,6 +40,22 @@ def test_the_digest_is_that_of_the_whole_file_with_the_head_that_came_last(file:
         found = digest.hexdigest()
 
     assert found == hashlib.sha256(b"true" + b"".join(pieces[1:])).hexdigest()
+
+
+def test_the_final_head_never_comes_before_the_one_it_replaces(file: IO[bytes]) -> None:
+    is_final = threading.Event()
+
+    def finish_head() -> None:
+        os.pwrite(file.fileno(), b"true", 0)
+        is_final.set()
+
+    with TrailingSha256(file.fileno(), finish_head, nothing) as digest:
+        assert not is_final.wait(0.1)
+        file.write(b"????")
+        digest.advance(4)
+        found = digest.hexdigest()
+
+    assert found == hashlib.sha256(b"true").hexdigest()
 
 
 def test_a_head_that_fails_stops_the_writer_and_is_not_given_up_in_silence(file: IO[bytes]) -> None:

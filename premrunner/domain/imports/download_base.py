@@ -64,7 +64,7 @@ def _downloaded(run: ImportRun, hub_id: str) -> BaseCandidate:
     run.report.say("Checking what was downloaded.")
     paths = sorted(folder.iterdir())
     with SourceDigests(OpenFiles()) as running:
-        running.follow(paths, lambda _: run.watch.check())
+        running.follow(paths, run.watch.check)
         digests = {path.name: running.of(path) for path in paths}
     base = run.tools.bases.finish(Base(base_id, hub_id, (hub_id,), "download", 0, datetime.now(timezone.utc), digests))
     return BaseCandidate(run.tools.bases.folder(base.id), (hub_id,))
