@@ -14,7 +14,9 @@ import threading
 import time
 from contextlib import suppress
 
+import gevent
 from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventWorker
 
 from premrunner.config import load_settings
 from premrunner.logs import FORMATTERS
@@ -28,6 +30,43 @@ class OwnLinesOnly(Logger):
         """Write none."""
 
 
+class Idle(gevent.Timeout):
+    """A wait for the next request of a connection, which can be ended early."""
+
+    def __init__(self, worker):
+        super().__init__(worker.cfg.keepalive, False)
+        self.worker = worker
+
+    def __enter__(self):
+        self.worker.idle[self] = gevent.getcurrent()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        del self.worker.idle[self]
+        return super().__exit__(*error)
+
+
+class Worker(GeventWorker):
+    """At its end waits for answers, and not for browsers that keep a connection open and ask nothing."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.idle = {}
+
+    def timeout_ctx(self):
+        """Wait for a request, in gunicorn's loop over those of a connection."""
+        return Idle(self)
+
+    def close_idle(self):
+        """Have the loop find that its time is up."""
+        for wait in list(self.idle):
+            gevent.get_hub().loop.run_callback(self._end, wait)
+
+    def _end(self, wait):
+        if wait in self.idle:
+            self.idle[wait].throw(wait)
+
+
 settings = load_settings()
 paths = DataPaths(settings.data_path)
 # Each web process counts in files of its own; other machines on this data folder are other targets for Prometheus.
@@ -39,7 +78,7 @@ metrics_bytes = {"counter": 256 * 1024, "gauge_livesum": 64 * 1024, "histogram":
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-worker_class = "gevent"
+worker_class = Worker
 workers = settings.web_workers
 # Open streams, web sockets and idle keep-alive connections, all together; past it nobody is answered.
 worker_connections = 2000
@@ -117,7 +156,9 @@ def tell_streams_at_the_end(worker):
     while worker.alive:
         time.sleep(0.25)
     worker.wsgi.extensions["premrunner"].feed.end()  # Pages that follow imports have nothing to finish.
-    time.sleep(tell_streams_after)
+    for _ in range(int(tell_streams_after / 0.25)):
+        worker.close_idle()
+        time.sleep(0.25)
     worker.wsgi.extensions["premrunner"].chat.interrupt_all()
 
 

@@ -31,6 +31,7 @@ class Ending:
         events: Of the stream, with the moment when each came.
         socket_code: With which the web socket was closed.
         socket_seconds: How long after the server was told.
+        idle_seconds: The same of a connection on which nobody asked anything more.
         told_at: When it was told.
         exit_code: Of the server.
         upload_id: Upload with two chunks of which one was there and the other half.
@@ -42,6 +43,7 @@ class Ending:
     events: list[tuple[float, dict]]
     socket_code: int
     socket_seconds: float
+    idle_seconds: float
     told_at: float
     exit_code: int
     upload_id: str
@@ -56,6 +58,17 @@ def send_half_a_chunk(server: LiveServer, upload_id: str, index: int, data: byte
     head = f"PUT /v1/chunked-upload/{upload_id}/chunks/{index} HTTP/1.1\r\nHost: {host}\r\n"
     head += f"Authorization: Bearer {server.token}\r\nContent-Length: {len(data)}\r\n\r\n"
     connection.sendall(head.encode() + data[: len(data) // 2])
+    return connection
+
+
+def idle_connection(server: LiveServer) -> socket.socket:
+    """Open a connection, as a browser does that has had its page and keeps it for the next."""
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection.sendall(f"GET /login HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    answer = b""
+    while b"</html>" not in answer:
+        answer += connection.recv(65536)
     return connection
 
 
@@ -86,6 +99,7 @@ def ending(tmp_path_factory) -> Iterator[Ending]:
         assert requests.put(first, data=upload[: 2 * MIB], headers=server.headers, timeout=60).ok
         sender = send_half_a_chunk(server, upload_id, 1, upload[2 * MIB :])
         follower = Client(server.url.replace("http", "ws", 1) + "/ws/progress", headers=server.headers)
+        browser = idle_connection(server)
         pace.say("before ")
         answer = server.chat("Hi", model="m", stream=True)
         lines = (line for line in answer.iter_lines() if line)
@@ -95,6 +109,9 @@ def ending(tmp_path_factory) -> Iterator[Ending]:
         server.process.terminate()
         socket_code = closed_with(follower)
         socket_seconds = time.monotonic() - told_at
+        assert browser.recv(1) == b""
+        idle_seconds = time.monotonic() - told_at
+        browser.close()
         pace.say("after")
         pace.finish()
         events += [(time.monotonic(), json.loads(line[6:])) for line in lines if line != b"data: [DONE]"]
@@ -102,7 +119,16 @@ def ending(tmp_path_factory) -> Iterator[Ending]:
         sender.close()
         trace_id = answer.headers["x-request-id"]
         yield Ending(
-            events, socket_code, socket_seconds, told_at, exit_code, upload_id, upload, trace_id, server.data_path
+            events,
+            socket_code,
+            socket_seconds,
+            idle_seconds,
+            told_at,
+            exit_code,
+            upload_id,
+            upload,
+            trace_id,
+            server.data_path,
         )
 
 
@@ -127,6 +153,10 @@ def test_a_stream_that_ends_in_time_is_whole(ending, successor):
 def test_web_sockets_are_closed_at_once_with_the_code_to_come_again(ending):
     assert ending.socket_code == SERVICE_RESTART
     assert ending.socket_seconds < SOCKET_SECONDS
+
+
+def test_a_browser_that_keeps_its_connection_does_not_hold_up_the_end(ending):
+    assert ending.idle_seconds < SOCKET_SECONDS
 
 
 def test_an_upload_goes_on_with_the_chunk_that_was_cut(ending, successor):
