@@ -122,12 +122,16 @@ class SourceDigests:
         return self._hash_here(path, size_bytes, hashing)
 
     def _hash_in_a_process(self, path: Path, size_bytes: int, hashing: _Hashing) -> str | None:
-        """Return the digest, or None if the process died: the file became shorter, or cannot be read."""
+        """Return the digest, or None if there is no such process: the file became shorter, or memory is short."""
         descriptor, offset_bytes = self.files.locate(path)
         command = [sys.executable, "-I", "-S", mapped_sha256.__file__, str(offset_bytes), str(size_bytes)]
-        with subprocess.Popen(
-            command, stdin=descriptor, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as process:
+        try:
+            process = subprocess.Popen(
+                command, stdin=descriptor, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        except OSError:
+            return None
+        with process:
             try:
                 done_bytes = 0
                 for line in process.stdout or ():
