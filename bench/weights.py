@@ -1,11 +1,10 @@
 """How fast and how small conversion is, beside llama.cpp's converter, llama-quantize and a merge by PEFT.
 
 Makes a Llama-shaped model of 1.3 GB (0.65 B parameters, bfloat16), runs each way in a process of its own and prints one
-table. A way begins with its sources in the system's cache and
-has ended when its file is on the disk: ours syncs it itself, for the others the bench does. Peak memory is
-the process's largest resident set. What is not named by PREMRUNNER_ORACLE_PYTHON (a python with
-llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is left out. BENCH_TIMES says how often each
-way is run; the fastest counts. Needs 6 GB in the folder for temporary files.
+table. A way begins with its sources in the system's cache and has ended when its file is on the disk: ours syncs it
+itself, for the others the bench does. Peak memory is the process's largest resident set. What is not named by
+PREMRUNNER_ORACLE_PYTHON (a python with llama.cpp's converter and PEFT) and PREMRUNNER_LLAMA_QUANTIZE (the program) is
+left out. BENCH_TIMES says how often each way is run; the fastest counts. Needs 6 GB in the folder for temporary files.
 """
 
 import json
