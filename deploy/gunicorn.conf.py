@@ -90,6 +90,7 @@ timeout = 30
 graceful_timeout = 5
 # Those that do not are told, early enough to say it and to be recorded: at the end gunicorn kills without a word.
 tell_streams_after = 3
+look_every = 0.25
 control_socket_disable = True
 logger_class = OwnLinesOnly
 loglevel = "warning"
@@ -154,11 +155,11 @@ def post_worker_init(worker):
 def tell_streams_at_the_end(worker):
     """Wait for the end; a greenlet, because gevent has patched the worker by now."""
     while worker.alive:
-        time.sleep(0.25)
+        time.sleep(look_every)
     worker.wsgi.extensions["premrunner"].feed.end()  # Pages that follow imports have nothing to finish.
-    for _ in range(int(tell_streams_after / 0.25)):
-        worker.close_idle()
-        time.sleep(0.25)
+    for _ in range(int(tell_streams_after / look_every)):
+        worker.close_idle()  # Again and again: an answer that ends leaves its connection idle.
+        time.sleep(look_every)
     worker.wsgi.extensions["premrunner"].chat.interrupt_all()
 
 
