@@ -47,7 +47,7 @@ def soak(folder: Path, disk: SmallDisk, gguf: Path, seconds: float) -> Ledger:
     try:
         site.wait_until_it_answers()
         proxy = StallingProxy(site.port)
-        load = Load(f"http://127.0.0.1:{proxy.port}", ledger, gguf)
+        load = Load(f"http://127.0.0.1:{proxy.port}", ledger, gguf, folder)
         faults = Faults(site, disk, clock, proxy, ledger)
         load.start()
         faults.start()

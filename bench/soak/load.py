@@ -31,11 +31,13 @@ class Load:
         url: Of the proxy before it.
         ledger: Takes what they were promised and what they met.
         gguf: A model that works.
+        folder: Gets pictures of what a browser showed and should not have.
     """
 
-    def __init__(self, url: str, ledger: Ledger, gguf: Path) -> None:
+    def __init__(self, url: str, ledger: Ledger, gguf: Path, folder: Path) -> None:
         self._url = url
         self._ledger = ledger
+        self._folder = folder
         self._gguf = gguf.read_bytes()
         self._ending = threading.Event()
         self._models: list[str] = []  # Those that can be asked now.
@@ -48,7 +50,7 @@ class Load:
             self._ledger.find("the first model did not come in, although nothing was broken yet")
         users = (self.import_model, self.chat, self.chat, self.chat, self.upload, self.upload, self.browse, self.follow)
         self._threads = [threading.Thread(target=self._repeat, args=(user,), name=user.__name__) for user in users]
-        visitor = Visitor(self._url, self._ledger, self._ending)
+        visitor = Visitor(self._url, self._ledger, self._ending, self._folder)
         self._threads.append(threading.Thread(target=visitor.visit, name="browser"))
         for thread in self._threads:
             thread.daemon = True

@@ -2,11 +2,13 @@
 
 import random
 import threading
+import time
 from pathlib import Path
 
 from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import TimeoutError as WaitedInVain
 
-from tests.browser.chatting import ask_without_chance
+from tests.browser.chatting import ask, ask_without_chance
 from tests.conftest import launch_chromium
 
 from .ledger import Ledger
@@ -27,10 +29,11 @@ class Visitor:
         url: Of the proxy before the site.
         ledger: Takes what they met.
         ending: Set when they shall go.
+        folder: Gets a picture of a page that was waited for in vain.
     """
 
-    def __init__(self, url: str, ledger: Ledger, ending: threading.Event) -> None:
-        self._url, self._ledger, self._ending = url, ledger, ending
+    def __init__(self, url: str, ledger: Ledger, ending: threading.Event, folder: Path) -> None:
+        self._url, self._ledger, self._ending, self._folder = url, ledger, ending, folder
 
     def visit(self) -> None:
         """Come again and again, each time as somebody new."""
@@ -58,13 +61,22 @@ class Visitor:
         for path in random.sample(PAGES, len(PAGES)):
             if self._ending.is_set() or not self._open(page, path):
                 return
-            if path == "/" and page.get_by_label("Your message").is_enabled():
-                page.get_by_label("Your message").fill("Tell me of the sea.")
-                page.keyboard.press("Enter")
-                page.locator(".from-model:last-child .facts").wait_for(timeout=ANSWER_MS)
-                self._ledger.count("browser: chat finished")
+            if path == "/":
+                self._ask(page)
             else:
                 self._ending.wait(random.uniform(1, 4))  # Its scripts follow what happens.
+
+    def _ask(self, page: Page) -> None:
+        ask(page, "Tell me of the sea.")
+        refusal = page.locator("[data-composer-problem]:visible")
+        try:
+            page.locator(".from-model:last-child .facts").or_(refusal).first.wait_for(timeout=ANSWER_MS)
+        except WaitedInVain:
+            picture = self._folder / f"browser-{time.monotonic():.0f}.png"
+            page.screenshot(path=picture)
+            self._ledger.find(f"browser: neither an answer nor a word about it; {picture} shows the page")
+            return
+        self._ledger.count(f"browser: chat {'refused' if refusal.count() else 'finished'}")
 
     def _open(self, page: Page, path: str) -> bool:
         answer = page.goto(self._url + path, timeout=PAGE_MS)

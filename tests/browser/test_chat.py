@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from .chatting import ANSWER_MS, ask, ask_without_chance, has_begun, has_finished
 
@@ -215,6 +215,33 @@ def test_a_question_that_is_refused_stays_in_the_box(offline):
     has_finished(page)
     expect(page.locator("[data-composer-problem]")).to_be_hidden()
     expect(page.locator(".from-model .prose")).to_contain_text("Paris")
+
+
+def test_a_question_without_a_model_stays_in_the_box(chromium, empty_server):
+    page = chromium.new_page()
+    page.goto(f"{empty_server.url}/login?token={empty_server.token}")
+    ask(page, FRANCE)
+    expect(page.locator("[data-composer-problem]")).to_have_text(re.compile("No model can be asked yet."))
+    expect(page.get_by_label("Your message")).to_have_value(FRANCE)
+    page.close()
+
+
+def test_a_page_that_was_made_without_an_engine_asks_the_model_that_it_would_have(page, live_server):
+    ask_without_chance(page, max_tokens=4)
+    page.route(f"{live_server.url}/", _without_models)
+    page.reload()
+    expect(page.locator(".picker-button")).to_have_text("No model yet")
+    ask(page, FRANCE)
+    has_finished(page)
+    expect(page.locator(".picker-button")).to_have_text(re.compile("SmolLM2"))
+
+
+def _without_models(route: Route) -> None:
+    """Give the page as it is while the engine starts."""
+    answer = route.fetch()
+    text = re.sub(r'data-value="[^"]*"', 'data-value=""', answer.text(), count=1)
+    text = re.sub(r"<span data-picked>[^<]*", "<span data-picked>No model yet", text)
+    route.fulfill(response=answer, body=text)
 
 
 def test_thinking_is_folded_and_settled_blocks_stay_while_the_open_one_is_replaced(page):

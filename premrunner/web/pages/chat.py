@@ -115,7 +115,7 @@ def _page(template: str, **values: Any) -> str:
     shown |= {**values, "choices": choices}
     conversation = shown["conversation"] or _newest(shown)
     wanted = request.args.get("model") or (conversation.model if conversation else "")
-    return render_template(template, chosen=_chosen(choices, wanted), **shown)
+    return render_template(template, chosen=_chosen(choices, wanted), wanted=wanted, **shown)
 
 
 def _newest(shown: Mapping[str, Any]) -> Conversation | None:

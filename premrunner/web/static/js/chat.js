@@ -30,7 +30,7 @@ function usePicker() {
 }
 
 async function send() {
-  if (composer.isEmpty || !picker.value) return;
+  if (composer.isEmpty || !(await composer.choose([picker]))) return;
   const question = { text: composer.text, images: composer.attachments.urls, model: picker.value };
   const isNew = !page.dataset.id;
   const said = isNew ? { ...question, settings: settings.values } : { ...question, parent: messages.lastId };
@@ -110,6 +110,7 @@ find("first-prompts")?.addEventListener("click", ({ target }) => {
 if (!location.hash) scrollToEnd();
 watchSetup(["#setup", "#model"], () => {
   picker = usePicker();
+  composer.showProblem("");
   find("first-prompts").hidden = false;
   announcer.sayNow("The model is ready.");
 });

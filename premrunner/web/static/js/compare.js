@@ -21,8 +21,8 @@ const messages = new Messages(find("messages"), new Announcer(find("announcer"))
 
 /** Ask both models, each question in a conversation of its own. */
 async function send() {
+  if (composer.isEmpty || messages.isBusy || !(await composer.choose(pickers))) return;
   const models = pickers.map(({ value }) => value);
-  if (composer.isEmpty || messages.isBusy || !models.every(Boolean)) return;
   const question = { text: composer.text, images: composer.attachments.urls, models, settings: settings.values };
   try {
     const shown = await (await post("/chat/messages", question)).json();

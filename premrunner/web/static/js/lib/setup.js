@@ -10,9 +10,8 @@ export function watchSetup(selectors, ready) {
   if (!setup || setup.dataset.isReady === "true") return;
   setTimeout(async () => {
     if (!document.hidden) await takeOver(selectors);
-    const isReady = document.querySelector("#setup")?.dataset.isReady !== "false";
-    if (isReady) ready();
-    else watchSetup(selectors, ready);
+    if (document.querySelector("#setup")?.dataset.isReady === "true") ready();
+    else watchSetup(selectors, ready); // Not when a conversation has begun: then there is nothing to tell any longer.
   }, EVERY_MS);
 }
 
@@ -22,7 +21,7 @@ async function takeOver(selectors) {
     const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     for (const selector of selectors) {
       const [now, next] = [document.querySelector(selector), fresh.querySelector(selector)];
-      if (next && now.outerHTML !== next.outerHTML) now.replaceWith(document.adoptNode(next));
+      if (now && next && now.outerHTML !== next.outerHTML) now.replaceWith(document.adoptNode(next));
     }
   } catch {
     // The server is away for a moment; the header says so.

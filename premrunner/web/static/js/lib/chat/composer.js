@@ -1,3 +1,4 @@
+import { RequestFailed } from "../request.js";
 import { register } from "../shortcuts.js";
 import { Attachments } from "./attachments.js";
 
@@ -43,6 +44,19 @@ export class Composer {
     this.text = "";
     this.attachments.clear();
     this.showProblem("");
+  }
+
+  /** See that each picker has a model, or say why nothing is sent; tells whether each has. */
+  async choose(pickers) {
+    try {
+      const chosen = await Promise.all(pickers.map((picker) => picker.choose()));
+      if (chosen.every(Boolean)) return true;
+      this.showProblem("No model can be asked yet. What you wrote stays here until one can.");
+    } catch (error) {
+      if (!(error instanceof RequestFailed)) throw error;
+      this.showProblem(error.message);
+    }
+    return false;
   }
 
   /** Say why nothing was sent; what was written stays. */

@@ -1,4 +1,5 @@
-import { get } from "../request.js";
+import { RequestFailed, get } from "../request.js";
+import { toast } from "../toast.js";
 
 /** A combobox of models: a button that opens a list with a search; arrows, Enter, Esc, and the mouse. */
 export class Picker {
@@ -40,17 +41,38 @@ export class Picker {
     this.button.setAttribute("aria-expanded", "true");
     this.search.value = "";
     this.search.focus();
+    try {
+      await this.#read();
+    } catch (error) {
+      if (!(error instanceof RequestFailed)) throw error;
+      toast(error.message, { isBad: true });
+    }
+  }
+
+  /**
+   * Where none is chosen yet, because the engine was away when the page was made: take the model that was wanted, or
+   * the first that can be asked by now. Tells whether one is chosen.
+   */
+  async choose() {
+    if (this.value) return true;
+    await this.#read();
+    const ready = this.#options.filter((option) => option.ariaDisabled !== "true");
+    this.#take(ready.find((option) => option.dataset.value === this.element.dataset.wanted) ?? ready[0]);
+    return Boolean(this.value);
+  }
+
+  close() {
+    this.box.hidden = true;
+    this.button.setAttribute("aria-expanded", "false");
+  }
+
+  async #read() {
     this.list.innerHTML = await (await get(this.element.dataset.choicesUrl)).text();
     this.#options.forEach((option, index) => {
       option.id = `${this.list.id}-${index}`;
       option.setAttribute("aria-selected", option.dataset.value === this.value);
     });
     this.#filter();
-  }
-
-  close() {
-    this.box.hidden = true;
-    this.button.setAttribute("aria-expanded", "false");
   }
 
   get #options() {
@@ -94,14 +116,18 @@ export class Picker {
 
   #pick(option) {
     if (!option || option.ariaDisabled === "true") return;
+    this.#take(option);
+    this.close();
+    this.button.focus();
+  }
+
+  #take(option) {
+    if (!option) return;
     const { value, name } = option.dataset;
     this.element.dataset.value = value;
     this.element.toggleAttribute("data-sees", "sees" in option.dataset);
-    this.button.disabled = false;
     this.button.querySelector("[data-picked]").textContent = name;
     this.button.setAttribute("aria-label", `${this.button.ariaLabel.split(":")[0]}: ${name}`);
-    this.close();
-    this.button.focus();
     this.onPick(this);
   }
 }
