@@ -66,6 +66,7 @@ dist: $(VENV)/installed-dev ## One file to copy to a server and run: dist/premru
 		--console-script premrunner --output-file dist/premrunner '.[postgresql,redis]'
 
 soak: $(VENV)/installed-dev ## Everything at once for 30 minutes while things break; MINUTES=3 is the short one
+	@sh tests/install.sh chromium
 	$(BIN)/python -m bench.soak --minutes $(or $(MINUTES),30)
 
 sure: check test ## Both
