@@ -84,10 +84,15 @@ def test_the_dockerfile_copies_what_exists_and_ends_as_a_user():
     steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
     words = [step[0] for step in steps]
     assert set(words) <= {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "CMD"}
-    for word, rest in steps:
-        if word == "COPY" and not rest.startswith("--from"):
-            *sources, _ = rest.split()
-            assert all((ROOT / source).exists() for source in sources), rest
+    sent = {line[1:] for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {
+        source
+        for word, rest in steps
+        if word == "COPY" and not rest.startswith("--from")
+        for source in rest.split()[:-1]
+    }
+    assert copied == sent
+    assert all((ROOT / source).exists() for source in copied)
     [user] = [rest for word, rest in steps if word == "USER"]
     assert f"useradd --uid {user} " in text
     assert words.index("USER") < words.index("CMD")
