@@ -38,7 +38,7 @@ def tables(is_quick: bool) -> Iterator[Table]:
         yield first_tokens(figures, repeats)
         yield many_streams(figures, repeats)
         yield flood(ways, repeats)
-    yield real_engine(repeats)
+    yield real_engine()
 
 
 @dataclass

@@ -37,9 +37,10 @@ http {{
 def tables(is_quick: bool) -> Iterator[Table]:
     """Measure uploads."""
     repeats = 3 if is_quick else 7
+    often = 2 * repeats + 1  # They take little time, and differ from turn to turn.
     with folder_in(MEMORY) as memory_folder, folder_in(DISK) as disk:
-        yield bodies(disk, 400 * MIB, repeats, "Bodies to the page cache of a disk")
-        yield bodies(memory_folder, 400 * MIB, repeats, "Bodies to memory (tmpfs)")
+        yield bodies(disk, 400 * MIB, often, "Bodies to the page cache of a disk")
+        yield bodies(memory_folder, 400 * MIB, often, "Bodies to memory (tmpfs)")
         yield to_disk(disk, (512 if is_quick else 2048) * MIB, repeats)
         yield latencies(memory_folder, 400 * MIB, repeats)
         yield completion(memory_folder, (400 if is_quick else 1000) * MIB, repeats)

@@ -112,11 +112,6 @@ def stop_server(server: LiveServer) -> int:
     return server.process.wait(30)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run one more than there are cores: a third of the time is spent waiting for servers and browsers."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture
 def free_port() -> int:
     return find_free_port()

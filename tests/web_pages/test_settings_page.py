@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from engine_process.waiting import wait_until
 
 from premrunner.app import create_app
 from premrunner.domain.trace_retention import Keeping
@@ -16,6 +17,7 @@ from premrunner.records import Feedback
 from premrunner.storage.database import Database
 from premrunner.storage.import_store import ImportStore
 from premrunner.storage.paths import DataPaths
+from premrunner.storage.upload_hasher import DIGESTS
 
 from .reading import Page
 
@@ -179,6 +181,8 @@ def test_every_kind_is_measured_and_a_file_with_two_names_counts_once(api, paths
 
 def test_an_unfinished_upload_goes_when_it_is_silent_and_stays_while_it_stirs(api, paths, services):
     silent, busy = begin_upload(api), begin_upload(api)
+    digests = paths.upload(silent) / DIGESTS
+    wait_until(lambda: digests.exists() and digests.stat().st_size)  # Then nobody touches it any longer.
     age(paths.upload(silent))
     found = kinds(api)["unfinished_uploads"]
     assert found["leftovers"] == 1

@@ -18,10 +18,20 @@ const messages = new Messages(find("messages"), new Announcer(find("announcer"))
   onBusy: (isBusy) => composer.setBusy(isBusy),
   onTitle: (title) => panel.retitle(address().split("/").pop(), title),
 });
+let isAsking = false;
+
+async function send() {
+  if (isAsking || messages.isBusy || composer.isEmpty) return;
+  isAsking = true;
+  try {
+    if (await composer.choose(pickers)) await ask();
+  } finally {
+    isAsking = false;
+  }
+}
 
 /** Ask both models, each question in a conversation of its own. */
-async function send() {
-  if (composer.isEmpty || messages.isBusy || !(await composer.choose(pickers))) return;
+async function ask() {
   const models = pickers.map(({ value }) => value);
   const question = { text: composer.text, images: composer.attachments.urls, models, settings: settings.values };
   try {

@@ -89,7 +89,9 @@ export class Picker {
       const text = `${option.textContent} ${option.dataset.value}`.toLowerCase();
       option.hidden = !words.every((word) => text.includes(word));
     }
-    this.element.querySelector("[data-none]").hidden = this.#options.some((option) => !option.hidden);
+    const none = this.element.querySelector("[data-none]");
+    none.textContent = this.#options.length ? "No model of that name." : "There is no model yet.";
+    none.hidden = this.#options.some((option) => !option.hidden);
     const selected = this.#shown.find((option) => option.ariaSelected === "true");
     this.#activate(selected ?? this.#shown[0] ?? null);
   }
